@@ -1,0 +1,200 @@
+"""What is wanted, as frozen data: the configuration after every check.
+
+The words are those of the file format, gpiomux.yaml(5). A value here is valid by itself; what concerns several values
+at once is checked in `gpiomux.config.rules` before a model is handed to anyone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Mode(StrEnum):
+    """What a link carries; the terms and the wire header are muennet's."""
+
+    ETH = "eth"
+    """Ethernet frames without check sequence, from a TAP device."""
+    NET_HDR = "net_hdr"
+    """IPv4 and IPv6 packets, from a TUN device."""
+    RAW = "raw"
+    """Any payload with a 16-bit protocol number, from a TUN device through a packet socket."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProtocolIds:
+    """Must match the peer's crosswise: our reader its writer, our writer its reader. Each 1..2^64-1."""
+
+    reader: int
+    writer: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bundle:
+    """The lines of one direction, as offsets in the link's own chip (bundled data: two-phase handshake)."""
+
+    data: tuple[int, ...]
+    """1, 2, 4 or 8 offsets, least significant bit first."""
+    req: int
+    """Toggled by the sender when a word stands on `data`."""
+    ack: int
+    """Toggled by the receiver when it has taken the word; runs against the direction of `data`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LineSource:
+    """Where lines of the link's chip come from: offsets of a chip, or one line by its name."""
+
+    chip: str | None = None
+    """Label of the source chip; None for a line by name."""
+    offsets: tuple[int, ...] = ()
+    """Offsets on that chip, in the order in which they are gathered."""
+    name: str | None = None
+    """Name of a single line; None where `chip` is given."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lines:
+    """The lines of a link by role, and for real chips where they come from."""
+
+    out: Bundle
+    into: Bundle
+    """`in` in the file."""
+    sources: tuple[LineSource, ...] = ()
+    """Gathered into one aggregator chip in this order; empty for simulated lines."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Faults:
+    """What a simulated wire does wrong on the way to this end; all off by default."""
+
+    flip_rate: float = 0.0
+    """Probability, 0..1, that a data line arrives inverted, drawn for each line at each change of levels."""
+    stuck: tuple[tuple[int, int], ...] = ()
+    """Pairs (offset, level): this line of this end always reads so."""
+    cut: bool = False
+    """Every input of this end reads inactive."""
+    delay_us: int = 0
+    """Time that each change of levels takes to reach this end; the setter waits for it."""
+    seed: int = 0
+    """Of the random numbers behind `flip_rate`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SimMedium:
+    """Simulated lines: one end of a wire between two chips of 32 lines, line i of one at line (i+16) mod 32 of the other."""
+
+    wire: str
+    """Name of the wire; both ends name the same."""
+    end: str
+    """`a` or `b`."""
+    external: bool = False
+    """The other end is not in this configuration: another gpiomux on the same run directory holds it."""
+    faults: Faults = Faults()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GpioMedium:
+    """Real GPIO lines, gathered into one aggregator chip; access to its device node."""
+
+    owner: str | None = None
+    group: str | None = None
+    mode: int | None = None
+    """Permission bits, for example 0o660."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShmMedium:
+    """A pair of SHMStream version 2 channels."""
+
+    out: str
+    """Path of the channel that we write."""
+    into: str
+    """`in` in the file: path of the channel that we read."""
+
+
+Medium = SimMedium | GpioMedium | ShmMedium
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Code:
+    """The line code: how words move over lines."""
+
+    name: str = "handshake"
+    spin: int = 400
+    """Fruitless polls of the lines before the datapath goes to sleep on their edges."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transport:
+    """All that a datapath is started with; a change of any of it restarts that link's datapath."""
+
+    mode: Mode
+    protocol: ProtocolIds
+    medium: Medium
+    lines: Lines | None
+    """None for `shm`, which has no lines."""
+    code: Code = Code()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """One route through an interface."""
+
+    to: str
+    """Destination with prefix length, host bits zero, canonical text; a default route is 0.0.0.0/0 or ::/0."""
+    via: str | None = None
+    """Gateway address, canonical text."""
+    metric: int | None = None
+    """None: the kernel's default."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Netdev:
+    """A network interface as the configuration wants it."""
+
+    mtu: int = 1500
+    hwid: int | None = None
+    """1..9: the address 46:45:54:48:30:3N, our unicast variant of gpiosk's rule; mode `eth` only."""
+    mac: str | None = None
+    """Ethernet address, lower case with colons; mode `eth` only, and not together with `hwid`."""
+    netns: str | None = None
+    """Name of a network namespace; None: the namespace of the daemon."""
+    up: bool = True
+    addresses: tuple[str, ...] = ()
+    """Canonical text with prefix length, for example `10.10.0.1/24`."""
+    routes: tuple[Route, ...] = ()
+
+    @property
+    def hardware_address(self) -> str | None:
+        """`mac`, or the address that `hwid` stands for, or None where the kernel may choose."""
+        if self.hwid is not None:
+            return f"46:45:54:48:30:3{self.hwid}"
+        return self.mac
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Child:
+    """An interface that shares a link and receives the packets whose mark is bound to it."""
+
+    name: str
+    marks: tuple[int, ...] = ()
+    """Netfilter marks, 1..2^32-1, ascending."""
+    netdev: Netdev = Netdev()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Link:
+    """One link: its interface, what drives it, and its children. The interface bears the link's name."""
+
+    name: str
+    transport: Transport
+    netdev: Netdev = Netdev()
+    children: tuple[Child, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """Everything one configuration file wants."""
+
+    links: tuple[Link, ...] = ()

@@ -1,0 +1,115 @@
+"""Every error gpiomux raises on purpose, in one tree.
+
+    GpiomuxError                      exit status 1
+    ├── UsageError                    2   the command line or a request is wrong
+    ├── ConfigError                   2   the configuration is wrong; carries every Fault
+    ├── UnsupportedError              1   this kernel or machine cannot do it
+    ├── MachineError (OSError)        1   the kernel refused an operation; errno is kept
+    ├── ConflictError                 1   an object of that name exists and is not ours
+    ├── DaemonError                   3   gpiomuxd is not running or does not answer
+    └── ProtocolError (ValueError)    1   bytes from a peer or client make no sense
+
+Only `gpiomux.cli` and the two `main` functions turn an error into an exit status. An error states the object, the
+cause and, as `hint`, what to do about it. The statuses are listed in gpiomux(1).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+class GpiomuxError(Exception):
+    """The base of all errors below; never raised itself.
+
+    Attributes:
+        message: object and cause, one line, no trailing full stop.
+        hint: what the user can do, one line; empty when there is nothing to suggest.
+    """
+
+    exit_status: int = 1
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return self.message
+
+
+class UsageError(GpiomuxError):
+    """A command line or a request names something that does not exist or makes no sense."""
+
+    exit_status = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """One mistake in a configuration file."""
+
+    file: str
+    """As the user named it."""
+    line: int
+    """From 1."""
+    column: int
+    """From 1, in characters."""
+    path: str
+    """Where in the document, for example `links[1].lines.out`; empty for the document itself."""
+    message: str
+    """What is wrong."""
+    expected: str = ""
+    """What would be right, or a suggestion; may be empty."""
+    source_line: str = ""
+    """The text of the offending line, for the caret; empty where the file has no such line."""
+
+    def render(self) -> str:
+        """The fault as a user sees it: `file:line:column: path: message`, the line, a caret, what was expected."""
+        place = f"{self.file}:{self.line}:{self.column}"
+        text = f"{place}: {self.path}: {self.message}" if self.path else f"{place}: {self.message}"
+        if self.source_line:
+            shown = self.source_line.replace("\t", " ")
+            text += f"\n    {shown}\n    {' ' * (self.column - 1)}^"
+        if self.expected:
+            text += f"\n    {self.expected}"
+        return text
+
+
+class ConfigError(GpiomuxError):
+    """A configuration is not usable; `faults` lists everything that is wrong with it, in file order."""
+
+    exit_status = 2
+
+    def __init__(self, faults: tuple[Fault, ...]) -> None:
+        self.faults = faults
+        count = len(faults)
+        super().__init__(f"{count} fault{'s' if count != 1 else ''} in the configuration")
+
+
+class UnsupportedError(GpiomuxError):
+    """The kernel, its options or the machine's permissions do not allow what is asked."""
+
+
+class MachineError(GpiomuxError, OSError):
+    """The kernel refused an operation.
+
+    Attributes:
+        errno: the kernel's error number.
+    """
+
+    def __init__(self, message: str, *, errno: int, hint: str = "") -> None:
+        GpiomuxError.__init__(self, message, hint=hint)
+        self.errno = errno
+
+
+class ConflictError(GpiomuxError):
+    """An object of the wanted name exists, and it does not carry our tag."""
+
+
+class DaemonError(GpiomuxError):
+    """The daemon is not running, does not answer, or breaks off."""
+
+    exit_status = 3
+
+
+class ProtocolError(GpiomuxError, ValueError):
+    """Bytes received from a peer, a file or a socket client do not follow the format."""

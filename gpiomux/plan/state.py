@@ -1,0 +1,166 @@
+"""What a machine holds of ours, or shall hold: a set of frozen resources.
+
+The wanted state is derived from a configuration, the observed one is read from the machine, and a plan is the
+difference. Each resource has a `key` (what it is), may need others to stand first (`requires`), and belongs to a
+floor (`FLOORS`): lower floors are made first and removed last.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gpiomux.config.model import Transport
+
+Key = tuple[str, ...]
+"""Kind, then what tells one of that kind from another."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Netns:
+    """A named network namespace of ours."""
+
+    name: str
+
+    @property
+    def key(self) -> Key:
+        return ("netns", self.name)
+
+    @property
+    def requires(self) -> tuple[Key, ...]:
+        return ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wire:
+    """A simulated wire: its directory under the run directory."""
+
+    name: str
+
+    @property
+    def key(self) -> Key:
+        return ("wire", self.name)
+
+    @property
+    def requires(self) -> tuple[Key, ...]:
+        return ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interface:
+    """A TUN or TAP device, tagged `gpiomux:<link>` in its ifalias; `mtu`, `mac` and `up` can change while it stands."""
+
+    name: str
+    link: str
+    """The link it serves; differs from `name` for a child."""
+    kind: str
+    """`tap` (mode eth), `tun` (net_hdr), or `tun-pi` (raw: with protocol information)."""
+    netns: str | None
+    mtu: int
+    mac: str | None
+    """Wanted: None leaves the choice to the kernel."""
+    up: bool
+
+    @property
+    def key(self) -> Key:
+        return ("interface", self.name)
+
+    @property
+    def requires(self) -> tuple[Key, ...]:
+        return () if self.netns is None else (("netns", self.netns),)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Address:
+    """One address on an interface of ours, tagged by its IFA_PROTO."""
+
+    interface: str
+    netns: str | None
+    address: str
+    """With prefix length, canonical text."""
+
+    @property
+    def key(self) -> Key:
+        return ("address", self.interface, self.address)
+
+    @property
+    def requires(self) -> tuple[Key, ...]:
+        return (("interface", self.interface),)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """One route through an interface of ours, tagged by its routing protocol number."""
+
+    interface: str
+    netns: str | None
+    to: str
+    via: str | None
+    metric: int | None
+
+    @property
+    def key(self) -> Key:
+        return ("route", self.interface, self.to, self.via or "", str(self.metric or 0))
+
+    @property
+    def requires(self) -> tuple[Key, ...]:
+        return (("interface", self.interface),)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Datapath:
+    """The process that runs a link."""
+
+    link: str
+    transport: Transport
+
+    @property
+    def key(self) -> Key:
+        return ("datapath", self.link)
+
+    @property
+    def requires(self) -> tuple[Key, ...]:
+        medium = self.transport.medium
+        wire = getattr(medium, "wire", None)
+        below: tuple[Key, ...] = (("interface", self.link),)
+        return below if wire is None else (*below, ("wire", wire))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attachment:
+    """A child interface in the hands of its link's datapath."""
+
+    link: str
+    child: str
+
+    @property
+    def key(self) -> Key:
+        return ("child", self.child)
+
+    @property
+    def requires(self) -> tuple[Key, ...]:
+        return (("datapath", self.link), ("interface", self.child))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mark:
+    """A mark bound to a child."""
+
+    link: str
+    child: str
+    mark: int
+
+    @property
+    def key(self) -> Key:
+        return ("mark", self.link, str(self.mark))
+
+    @property
+    def requires(self) -> tuple[Key, ...]:
+        return (("child", self.child),)
+
+
+Resource = Netns | Wire | Interface | Address | Route | Datapath | Attachment | Mark
+
+FLOORS: tuple[type[Resource], ...] = (Netns, Wire, Interface, Address, Route, Datapath, Attachment, Mark)
+"""The order in which resources are made."""
+
+State = frozenset[Resource]

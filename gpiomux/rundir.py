@@ -1,0 +1,64 @@
+"""Where gpiomux keeps what lives until the next boot: sockets, state, simulated wires.
+
+The directory is /run/gpiomux, or what the environment variable GPIOMUX_RUN_DIR names. Link and wire names are
+validated before they come here (no slash, no leading dot), so that none can leave its directory.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+DEFAULT = "/run/gpiomux"
+VARIABLE = "GPIOMUX_RUN_DIR"
+
+
+@dataclass(frozen=True, slots=True)
+class RunDir:
+    """The paths below one run directory."""
+
+    root: Path
+
+    @staticmethod
+    def from_environment() -> RunDir:
+        """The directory this process shall use."""
+        return RunDir(Path(os.environ.get(VARIABLE) or DEFAULT))
+
+    @property
+    def control_socket(self) -> Path:
+        """Where gpiomuxd answers."""
+        return self.root / "gpiomuxd.sock"
+
+    @property
+    def lock(self) -> Path:
+        """Held (flock) by the one daemon."""
+        return self.root / "gpiomuxd.lock"
+
+    @property
+    def log(self) -> Path:
+        """Log of a daemon that `gpiomux apply` started."""
+        return self.root / "gpiomuxd.log"
+
+    @property
+    def state(self) -> Path:
+        """The running configuration, for the next daemon."""
+        return self.root / "state.json"
+
+    @property
+    def links(self) -> Path:
+        """Directory of the datapaths' control sockets."""
+        return self.root / "links"
+
+    def datapath_socket(self, link: str) -> Path:
+        """Where the datapath of a link listens for the daemon."""
+        return self.links / f"{link}.sock"
+
+    @property
+    def wires(self) -> Path:
+        """Directory of the simulated wires."""
+        return self.root / "wires"
+
+    def wire(self, name: str) -> Path:
+        """Directory of one simulated wire."""
+        return self.wires / name
