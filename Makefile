@@ -1,0 +1,57 @@
+# gpiomux: the commands of a checkout. `make help` lists them.
+#
+# Everything is installed into .venv, in editable form: a changed source file needs no new installation, a changed
+# pyproject.toml gets one by itself. Nothing outside this directory is touched, and no target needs root.
+
+.DEFAULT_GOAL := help
+VENV := .venv
+RUNTIME := $(VENV)/.installed
+DEV := $(VENV)/.installed-dev
+
+# A .venv does not survive being moved or copied: its scripts and the editable install hold absolute paths.
+ifneq ($(shell cat $(RUNTIME) 2>/dev/null),$(CURDIR))
+$(RUNTIME): FORCE
+endif
+
+.PHONY: help
+help: ## List the targets.
+	@echo "usage: make TARGET"
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS='	' read -r target text; do \
+		printf '  %-8s %s\n' "$$target" "$$text"; done
+
+.PHONY: demo
+demo: $(RUNTIME) ## Carry packets over simulated lines in namespaces of its own, and show it; needs no root.
+	$(VENV)/bin/python tests/demo/demo.py
+
+.PHONY: test
+test: $(DEV) ## Run all tests that need no test kernel. ARGS="-k wire" passes options to pytest.
+	$(VENV)/bin/python -m pytest $(ARGS)
+
+.PHONY: bench
+bench: $(RUNTIME) ## Measure idle load, goodput and start-up time; the table is also written to bench-out/.
+	$(VENV)/bin/python tests/bench/bench.py
+
+.PHONY: clean
+clean: ## Remove .venv, caches and everything else that is made here.
+	rm -rf $(VENV) bench-out build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The newest of the usual names that is at least 3.11 and can make virtual environments. PYTHON=... names another.
+PYTHON ?= $(firstword $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python; done))
+
+$(RUNTIME): pyproject.toml gpiomux/version.py
+	@test -n "$(PYTHON)" || { echo "gpiomux needs Python 3.11 or newer, and there is none in PATH." \
+		"Install one (apt-get install python3), or name it: make PYTHON=/path/to/python3 ..." >&2; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo "$(PYTHON) cannot make virtual environments here." \
+		"On Debian and Ubuntu: sudo apt-get install python3-venv" >&2; exit 1; }
+	$(PYTHON) -m venv --clear $(VENV)
+	$(VENV)/bin/python -m pip install --disable-pip-version-check --editable .
+	@echo "$(CURDIR)" >$@
+
+$(DEV): $(RUNTIME)
+	$(VENV)/bin/python -m pip install --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+.PHONY: FORCE
+FORCE:
