@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gpiomux.config.model import Transport
+from gpiomux.config.model import SimMedium, Transport
 
 Key = tuple[str, ...]
 """Kind, then what tells one of that kind from another."""
@@ -120,9 +120,8 @@ class Datapath:
     @property
     def requires(self) -> tuple[Key, ...]:
         medium = self.transport.medium
-        wire = getattr(medium, "wire", None)
-        below: tuple[Key, ...] = (("interface", self.link),)
-        return below if wire is None else (*below, ("wire", wire))
+        interface = ("interface", self.link)
+        return (interface, ("wire", medium.wire)) if isinstance(medium, SimMedium) else (interface,)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

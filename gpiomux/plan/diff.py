@@ -1,0 +1,162 @@
+"""From what is wanted and what was found to the steps between them. Pure.
+
+Removals come first, from the highest floor down, then changes in place, then creations from the lowest floor up, each
+in the order of the configuration. A resource whose footing goes or is made anew goes too, and is made anew if wanted.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from ipaddress import ip_interface, ip_network
+from typing import TYPE_CHECKING
+
+from gpiomux.errors import ConflictError
+from gpiomux.plan.observed import Foreign, Observed
+from gpiomux.plan.operations import Change, Create, Operation, Remove
+from gpiomux.plan.state import FLOORS, Address, Attachment, Datapath, Interface, Key, Mark, Netns, Resource, Route
+from gpiomux.plan.words import resource_words
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What has to be done, in order."""
+
+    operations: tuple[Operation, ...]
+    notes: tuple[str, ...] = ()
+    """What is left undone on purpose, one line each."""
+
+    def of_datapath(self, link: str) -> Plan:
+        """The part that concerns the process of one link: itself, the children in its hands, their marks."""
+        return Plan(
+            operations=tuple(
+                operation
+                for operation in self.operations
+                if isinstance(operation.resource, Datapath | Attachment | Mark) and operation.resource.link == link
+            )
+        )
+
+
+def make_plan(wanted: Sequence[Resource], observed: Observed) -> Plan:
+    """Find the steps that lead from what was found to what is wanted; none if nothing is to be done.
+
+    Args:
+        wanted: each key once, in the order in which resources of one floor shall be made.
+        observed: the machine; what is ours on it and not wanted is removed.
+
+    Raises:
+        ConflictError: names every object that is in the way and not ours.
+    """
+    kept, removed = _compare({resource.key: resource for resource in wanted}, observed)
+    _refuse_conflicts(wanted, kept, observed.foreign)
+    present = {*kept, *(Netns(name=name).key for name in observed.borrowed)}
+    missing = sorted((resource for resource in wanted if resource.key not in present), key=_floor)
+    aims = sorted((resource for resource in wanted if resource.key in kept), key=_floor)
+    changes = [Change(*kept[resource.key]) for resource in aims if kept[resource.key][0] != kept[resource.key][1]]
+    doomed, notes = _spare_occupied(removed, observed.foreign)
+    return Plan(operations=(*map(Remove, reversed(doomed)), *changes, *map(Create, missing)), notes=notes)
+
+
+def _compare(
+    wanted: dict[Key, Resource], observed: Observed
+) -> tuple[dict[Key, tuple[Resource, Resource]], list[Resource]]:
+    """Sort what was found into what stays, as pairs (as it is, as it shall be), and what goes, floors upward."""
+    kept: dict[Key, tuple[Resource, Resource]] = {}
+    removed: list[Resource] = []
+    footing = {Netns(name=name).key for name in observed.borrowed}
+    for floor in FLOORS:
+        found = sorted((resource for resource in observed.state if isinstance(resource, floor)), key=_by_key)
+        for have in found:
+            want = wanted.get(have.key)
+            aim = None if want is None else _in_place(have, want)
+            if aim is None or not footing.issuperset(have.requires):
+                removed.append(have)
+            else:
+                kept[have.key] = (have, aim)
+        for have in [have for have, _ in kept.values() if isinstance(have, floor) and _swept_along(have, removed)]:
+            removed.append(have)
+            del kept[have.key]
+        footing.update(kept)
+    return kept, removed
+
+
+def _in_place(have: Resource, want: Resource) -> Resource | None:
+    """What `have` becomes without being made anew, or None if it must be."""
+    if have == want:
+        return want
+    if not isinstance(have, Interface) or not isinstance(want, Interface):
+        return None
+    aim = want if want.mac is not None else replace(want, mac=have.mac)
+    return aim if replace(have, mtu=aim.mtu, mac=aim.mac, up=aim.up) == aim else None
+
+
+def _swept_along(have: Resource, removed: list[Resource]) -> bool:
+    """Whether the kernel may take `have` away together with an address that is removed.
+
+    An IPv4 address takes the others of its network along (unless the sysctl promote_secondaries is set), and the last
+    one of an interface takes its routes along (net/ipv4/devinet.c, fib_frontend.c). Which one that will be depends on
+    addresses of others, so no route is taken to survive.
+    """
+    if not isinstance(have, Address | Route):
+        return False
+    near = [
+        ip_interface(gone.address)
+        for gone in removed
+        if isinstance(gone, Address) and (gone.interface, gone.netns) == (have.interface, have.netns)
+    ]
+    if isinstance(have, Route):
+        return any(gone.version == ip_network(have.to).version for gone in near)
+    own = ip_interface(have.address)
+    return own.version == 4 and any(gone.network == own.network for gone in near)
+
+
+def _refuse_conflicts(wanted: Iterable[Resource], kept: Iterable[Key], foreign: frozenset[Foreign]) -> None:
+    """Raise a ConflictError if anything that is to be made exists and is not ours."""
+    standing = set(kept)
+    conflicts = [
+        resource
+        for resource in wanted
+        if isinstance(resource, Interface | Address | Route)
+        and resource.key not in standing
+        and Foreign(netns=resource.netns, key=resource.key) in foreign
+        # What others put on an interface of ours goes away with it if the interface is made anew.
+        and (isinstance(resource, Interface) or standing.issuperset(resource.requires))
+    ]
+    if conflicts:
+        raise ConflictError(
+            "; ".join(f"{_whereabouts(resource)} exists and is not ours" for resource in conflicts),
+            hint="choose another name or address, or remove what is in the way with ip(8)",
+        )
+
+
+def _whereabouts(resource: Interface | Address | Route) -> str:
+    place = "" if resource.netns is None else f" in netns {resource.netns}"
+    if isinstance(resource, Interface):
+        return f"interface {resource.name}{place}"
+    return resource_words(resource) + place
+
+
+def _spare_occupied(removed: list[Resource], foreign: frozenset[Foreign]) -> tuple[list[Resource], tuple[str, ...]]:
+    """Take namespaces that hold interfaces of others out of what is removed, and say so."""
+    spared: list[Resource] = []
+    notes = []
+    for resource in removed:
+        if isinstance(resource, Netns):
+            guests = sorted(it.key[1] for it in foreign if it.netns == resource.name and it.key[0] == "interface")
+            if guests:
+                spared.append(resource)
+                notes.append(
+                    f"network namespace {resource.name} stays: it holds {', '.join(guests)}, not made by gpiomux"
+                )
+    return [resource for resource in removed if resource not in spared], tuple(notes)
+
+
+def _floor(resource: Resource) -> int:
+    return FLOORS.index(type(resource))
+
+
+def _by_key(resource: Resource) -> tuple[str, ...]:
+    """Sorts by key, numbers by value."""
+    return tuple(part.zfill(10) if part.isdigit() else part for part in resource.key)

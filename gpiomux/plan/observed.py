@@ -1,0 +1,30 @@
+"""What was found on a machine, as frozen data: ours, and what others have in the places that we look at."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from gpiomux.plan.state import Key, State
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Foreign:
+    """An interface, address or route that does not carry our tag."""
+
+    netns: str | None
+    key: Key
+    """As one of ours would have it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observed:
+    """One look at the machine."""
+
+    state: State = frozenset()
+    """What is ours. An interface of ours shows the hardware address it has, chosen by us or by the kernel."""
+    foreign: frozenset[Foreign] = frozenset()
+    """What is not ours, but could be in the way; without the interfaces that every namespace has by itself."""
+    borrowed: frozenset[str] = frozenset()
+    """Named network namespaces that exist and are not ours: they are used where wanted, never removed."""

@@ -1,0 +1,85 @@
+"""From a configuration to the resources it stands for. Pure."""
+
+from __future__ import annotations
+
+from ipaddress import ip_interface, ip_network
+from typing import TYPE_CHECKING
+
+from gpiomux.config.model import GpioMedium, Mode, ShmMedium, SimMedium
+from gpiomux.errors import UnsupportedError
+from gpiomux.plan.state import Address, Attachment, Datapath, Interface, Mark, Netns, Resource, Route, Wire
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from gpiomux.config.model import Child, Config, Link, Netdev
+
+KINDS = {Mode.ETH: "tap", Mode.NET_HDR: "tun", Mode.RAW: "tun-pi"}
+"""Which device carries a mode."""
+
+DEFAULT_METRIC_IPV6 = 1024
+"""What the kernel writes where an IPv6 route names no metric (IP6_RT_PRIO_USER in include/uapi/linux/ipv6_route.h)."""
+
+
+def wanted_state(config: Config) -> tuple[Resource, ...]:
+    """Every resource that a configuration wants, each once, in the order of the file.
+
+    Raises:
+        UnsupportedError: links use a medium that this version cannot run; names all of them.
+    """
+    _require_supported(config)
+    resources = (resource for link in config.links for resource in _link_resources(link))
+    return tuple(dict.fromkeys(resources))
+
+
+def known_metric(to: str, metric: int | None) -> int | None:
+    """A route's metric with the kernel's default as None, however it was written: so that equal routes are equal."""
+    default = 0 if ip_network(to).version == 4 else DEFAULT_METRIC_IPV6
+    return None if metric in (None, 0, default) else metric
+
+
+def _require_supported(config: Config) -> None:
+    media = {GpioMedium: "gpio", ShmMedium: "shm"}
+    refused = [
+        f"link {link.name}: medium {media[type(link.transport.medium)]}"
+        for link in config.links
+        if not isinstance(link.transport.medium, SimMedium)
+    ]
+    if refused:
+        raise UnsupportedError(
+            f"this version of gpiomux cannot run {', '.join(refused)}", hint="use `medium: sim`, simulated lines"
+        )
+
+
+def _link_resources(link: Link) -> Iterator[Resource]:
+    kind = KINDS[link.transport.mode]
+    if isinstance(link.transport.medium, SimMedium):
+        yield Wire(name=link.transport.medium.wire)
+    yield from _interface_resources(link.name, link.name, kind, link.netdev)
+    yield Datapath(link=link.name, transport=link.transport)
+    for child in link.children:
+        yield from _child_resources(link, child, kind)
+
+
+def _child_resources(link: Link, child: Child, kind: str) -> Iterator[Resource]:
+    yield from _interface_resources(child.name, link.name, kind, child.netdev)
+    yield Attachment(link=link.name, child=child.name)
+    for mark in child.marks:
+        yield Mark(link=link.name, child=child.name, mark=mark)
+
+
+def _interface_resources(name: str, link: str, kind: str, netdev: Netdev) -> Iterator[Resource]:
+    netns = netdev.netns
+    if netns is not None:
+        yield Netns(name=netns)
+    yield Interface(
+        name=name, link=link, kind=kind, netns=netns, mtu=netdev.mtu, mac=netdev.hardware_address, up=netdev.up
+    )
+    for address in netdev.addresses:
+        # The kernel drops IPv6 addresses and all routes when an interface goes down, so they are wanted while up.
+        if netdev.up or ip_interface(address).version == 4:
+            yield Address(interface=name, netns=netns, address=address)
+    if netdev.up:
+        for route in netdev.routes:
+            metric = known_metric(route.to, route.metric)
+            yield Route(interface=name, netns=netns, to=route.to, via=route.via, metric=metric)

@@ -1,0 +1,89 @@
+"""Resources in words: what `gpiomux plan` prints, progress shows and errors name."""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from gpiomux.config.model import GpioMedium, ShmMedium, SimMedium, Transport
+from gpiomux.plan.state import Address, Attachment, Datapath, Interface, Mark, Netns, Resource, Route, Wire
+
+
+def resource_name(resource: Resource) -> str:
+    """The name a user knows the resource by: of the object itself, or of the interface it belongs to."""
+    match resource:
+        case Netns() | Wire() | Interface():
+            return resource.name
+        case Address() | Route():
+            return resource.interface
+        case Datapath():
+            return resource.link
+        case Attachment() | Mark():
+            return resource.child
+        case _:
+            assert_never(resource)
+
+
+def resource_words(resource: Resource) -> str:
+    """One line that says what the resource is, and all that matters about it."""
+    match resource:
+        case Netns(name=name):
+            return f"network namespace {name}"
+        case Wire(name=name):
+            return f"simulated wire {name}"
+        case Interface():
+            return _interface_words(resource)
+        case Address():
+            return f"address {resource.address} on {resource.interface}"
+        case Route():
+            return _route_words(resource)
+        case Datapath():
+            return f"datapath of {resource.link} ({_transport_words(resource.transport)})"
+        case Attachment():
+            return f"child {resource.child} of {resource.link}"
+        case Mark():
+            return f"mark {resource.mark} to {resource.child} of {resource.link}"
+        case _:
+            assert_never(resource)
+
+
+def change_words(old: Resource, new: Resource) -> str:
+    """One line that says which fields of a resource change, and how."""
+    if not isinstance(old, Interface) or not isinstance(new, Interface):
+        return f"{resource_words(old)} -> {resource_words(new)}"
+    changes = []
+    if old.mtu != new.mtu:
+        changes.append(f"mtu {old.mtu} -> {new.mtu}")
+    if old.mac != new.mac:
+        changes.append(f"mac {old.mac} -> {new.mac}")
+    if old.up != new.up:
+        changes.append("down -> up" if new.up else "up -> down")
+    return f"{_place(new)}: {', '.join(changes)}"
+
+
+def _place(interface: Interface) -> str:
+    place = "" if interface.netns is None else f" in netns {interface.netns}"
+    return f"interface {interface.name} ({interface.kind}){place}"
+
+
+def _interface_words(interface: Interface) -> str:
+    mac = "" if interface.mac is None else f", mac {interface.mac}"
+    return f"{_place(interface)}, mtu {interface.mtu}{mac}{'' if interface.up else ', down'}"
+
+
+def _route_words(route: Route) -> str:
+    via = "" if route.via is None else f" via {route.via}"
+    metric = "" if route.metric is None else f" metric {route.metric}"
+    return f"route {route.to}{via}{metric} on {route.interface}"
+
+
+def _transport_words(transport: Transport) -> str:
+    match transport.medium:
+        case SimMedium(wire=wire, end=end):
+            medium = f"end {end} of simulated wire {wire}"
+        case GpioMedium():
+            medium = "GPIO lines"
+        case ShmMedium():
+            medium = "shared memory"
+        case _:
+            assert_never(transport.medium)
+    return f"{transport.mode} over {medium}"
