@@ -1,0 +1,26 @@
+"""Make a port of the descriptors that `gpiomux.netdev.marks.prepare_port` made; needs no privilege."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gpiomux.errors import UsageError
+
+if TYPE_CHECKING:
+    from gpiomux.netdev.port import PacketPort
+
+
+def open_port(method: str, kind: str, fds: tuple[int, ...]) -> PacketPort:
+    """The port of a method and kind; takes over the descriptors, in the order in which `PortHandles` has them.
+
+    Raises:
+        UsageError: there is no such method.
+        OSError: the kernel does not let us map what was handed over.
+    """
+    match method:
+        case "packet-socket":
+            from gpiomux.netdev.port_packet import PacketSocketPort
+
+            return PacketSocketPort(kind, fds)
+        case _:
+            raise UsageError(f"there is no way {method!r} to carry marks")
