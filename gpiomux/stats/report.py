@@ -1,0 +1,156 @@
+"""What the daemon tells about the links, as tables of text: no layout, no colour, no terminal.
+
+The dictionaries are the answers to the verbs `status` and `stats` on the control socket; `gpiomux status --json` and
+`gpiomux stats --json` print them as they are.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+Answer = dict[str, Any]
+
+
+class Tone(StrEnum):
+    """How good a piece of news is; a terminal shows it as a colour."""
+
+    PLAIN = "plain"
+    GOOD = "good"
+    WAITING = "waiting"
+    BAD = "bad"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """One table to be shown."""
+
+    title: str
+    rows: tuple[tuple[str, ...], ...]
+    columns: tuple[str, ...] = ()
+    """Heads of the columns; none for a list of properties, whose first column is the name of the property."""
+    note: str = ""
+    """Stands beside the title and bears the tone."""
+    tone: Tone = Tone.PLAIN
+
+
+def daemon_line(status: Answer) -> str:
+    """Say in one line which daemon keeps the links running."""
+    daemon = status["daemon"]
+    if daemon is None:
+        return "gpiomuxd is not running; the links run without it"
+    return f"gpiomuxd {daemon['version']}, pid {daemon['pid']}, up {duration(daemon['uptime_s'])}"
+
+
+def status_tables(status: Answer) -> tuple[Table, ...]:
+    """One table of properties for each link, in the order of the configuration."""
+    return tuple(_link_table(link) for link in status["links"])
+
+
+def stats_tables(stats: Answer) -> tuple[Table, ...]:
+    """Three tables for each link: what its protocol counted, what its lines counted, what its interfaces counted."""
+    tables: list[Table] = []
+    for link in stats["links"]:
+        for part in ("counters", "line"):
+            rows = tuple((name, _number(value)) for name, value in link[part].items())
+            if rows:
+                tables.append(Table(title=f"{link['name']} {part}", rows=rows))
+        tables.extend(_interfaces_table(link))
+    return tuple(tables)
+
+
+def duration(seconds: float) -> str:
+    """A time in its two largest units, for example `3 min 2 s`."""
+    rest = int(seconds)
+    words = []
+    for unit, length_s in (("d", 86400), ("h", 3600), ("min", 60), ("s", 1)):
+        count, rest = divmod(rest, length_s)
+        if count or (unit == "s" and not words):
+            words.append(f"{count} {unit}")
+    return " ".join(words[:2])
+
+
+def _link_table(link: Answer) -> Table:
+    note, tone = _condition(link)
+    rows = [
+        ("mode", f"{link['mode']}, mtu {link['mtu']}"),
+        ("medium", f"{link['medium']}, wire {link['wire']}" if link["wire"] else link["medium"]),
+        ("interface", _interface(link)),
+        ("peer", _peer(link["peer"])),
+        ("marks", _marks_method(link["marks"])),
+        ("datapath", _datapath(link["datapath"])),
+        *((f"child {child['name']}", _child(child)) for child in link["children"]),
+    ]
+    return Table(title=link["name"], rows=tuple(rows), note=note, tone=tone)
+
+
+def _condition(link: Answer) -> tuple[str, Tone]:
+    """Why a link carries packets or not: the first obstacle on the way from the process to the peer."""
+    datapath = link["datapath"]
+    if datapath["state"] == "failed":
+        return f"datapath failed: {datapath['last_exit']}" if datapath["last_exit"] else "datapath failed", Tone.BAD
+    if datapath["state"] != "running":
+        return f"datapath {datapath['state']}", Tone.WAITING
+    if not link["carrier"]:
+        return f"no carrier: {link['reason']}" if link["reason"] else "no carrier", Tone.BAD
+    if not link["up"]:
+        return "carrier, but the interface is down", Tone.WAITING
+    return "carrier", Tone.GOOD
+
+
+def _interface(link: Answer) -> str:
+    words = ["up" if link["up"] else "down"]
+    if link["netns"]:
+        words.append(f"in netns {link['netns']}")
+    return ", ".join([" ".join(words), *link["addresses"]])
+
+
+def _peer(peer: Answer | None) -> str:
+    if peer is None:
+        return "not heard"
+    return (
+        f"{peer['mode']}, mtu {peer['mtu']}, "
+        f"reads {peer['reader']:#x}, writes {peer['writer']:#x}, epoch {_epoch(peer['epoch'])}"
+    )
+
+
+def _epoch(epoch: int | str) -> str:
+    return f"{epoch:#x}" if isinstance(epoch, int) else epoch
+
+
+def _marks_method(marks: Answer) -> str:
+    return f"{marks['method']}: {marks['limits']}" if marks["limits"] else str(marks["method"])
+
+
+def _datapath(datapath: Answer) -> str:
+    words = []
+    if datapath["pid"] is not None:
+        words += [f"pid {datapath['pid']}", f"up {duration(datapath['uptime_s'])}"]
+    else:
+        words.append(datapath["state"])
+    if datapath["restarts"]:
+        restarts = f"{datapath['restarts']} restart{'s' if datapath['restarts'] != 1 else ''}"
+        words.append(f"{restarts} (last exit: {datapath['last_exit']})" if datapath["last_exit"] else restarts)
+    return ", ".join(words)
+
+
+def _child(child: Answer) -> str:
+    marks = ", ".join(str(mark) for mark in child["marks"])
+    text = f"mark{'s' if len(child['marks']) != 1 else ''} {marks}" if marks else "no marks"
+    return f"{text}, in netns {child['netns']}" if child["netns"] else text
+
+
+def _interfaces_table(link: Answer) -> list[Table]:
+    interfaces: dict[str, dict[str, int]] = link["interfaces"]
+    if not interfaces:
+        return []
+    names = tuple(dict.fromkeys(name for counted in interfaces.values() for name in counted))
+    rows = tuple((name, *(_number(counted.get(key, 0)) for key in names)) for name, counted in interfaces.items())
+    return [Table(title=f"{link['name']} interfaces", columns=("interface", *names), rows=rows)]
+
+
+def _number(value: int | float | bool | str) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return str(value)
