@@ -21,7 +21,7 @@ help: ## List the targets.
 
 .PHONY: demo
 demo: $(RUNTIME) ## Carry packets over simulated lines in namespaces of its own, and show it; needs no root.
-	$(VENV)/bin/python tests/demo/demo.py
+	$(VENV)/bin/python -m tests.demo.demo
 
 .PHONY: test
 test: $(DEV) ## Run all tests that need no test kernel. ARGS="-k wire" passes options to pytest.
@@ -29,7 +29,7 @@ test: $(DEV) ## Run all tests that need no test kernel. ARGS="-k wire" passes op
 
 .PHONY: bench
 bench: $(RUNTIME) ## Measure idle load, goodput and start-up time; the table is also written to bench-out/.
-	$(VENV)/bin/python tests/bench/bench.py
+	$(VENV)/bin/python -m tests.bench.bench
 
 .PHONY: clean
 clean: ## Remove .venv, caches and everything else that is made here.
