@@ -45,22 +45,27 @@ class Delivery:
     def __init__(self, cells: memoryview, far: str, wake_fd: int) -> None:
         self._cells = cells
         self._base = block_of(far)
+        self._driven_at = self._base + Cell.DRIVEN
+        self._levels_at = self._base + Cell.LEVELS
+        self._edges_at = self._base + Cell.EDGES
+        self._faulty_at = self._base + Cell.FAULTY
         self._wake_fd = wake_fd
         self._random = random.Random()
-        self._seed: int | None = None
+        self._drawn_with: tuple[int, float] | None = None
+        """Seed and rate of the draws so far."""
         self._trials_left = 0
         """Draws until the next flip."""
 
     def deliver(self, levels: int) -> None:
         """Drive the far end's 32 lines to `levels` (already crossed)."""
-        cells, base = self._cells, self._base
-        cells[base + Cell.DRIVEN] = levels
-        if cells[base + Cell.FAULTY]:
+        cells = self._cells
+        cells[self._driven_at] = levels
+        if cells[self._faulty_at]:
             levels = self._spoil(levels)
-        before = cells[base + Cell.LEVELS]
-        cells[base + Cell.LEVELS] = levels
+        before = cells[self._levels_at]
+        cells[self._levels_at] = levels
         # The far end switches edges on and then looks at the levels; we write them and then look at the switch.
-        edges = (before ^ levels) & cells[base + Cell.EDGES]
+        edges = (before ^ levels) & cells[self._edges_at]
         if edges:
             self._note_edges(edges, levels)
 
@@ -76,12 +81,13 @@ class Delivery:
         return 0 if cells[base + Cell.CUT] else levels
 
     def _draw_flips(self) -> int:
-        """The lines that flip this time. Draws the distance to the next flip, not each line (geometric distribution)."""
+        """The lines that flip this time, by the distance from one flip to the next (geometric distribution)."""
         cells, base = self._cells, self._base
         rate = min(cells[base + Cell.FLIP_RATE] / 2**64, 1 - 2**-53)
-        if cells[base + Cell.SEED] != self._seed:
-            self._seed = cells[base + Cell.SEED]
-            self._random.seed(self._seed)
+        drawn_with = (cells[base + Cell.SEED], rate)
+        if drawn_with != self._drawn_with:
+            self._drawn_with = drawn_with
+            self._random.seed(cells[base + Cell.SEED])
             self._trials_left = self._distance(rate)
         flips = 0
         for offset in range(LINE_COUNT):
@@ -136,6 +142,7 @@ class SimulatedLines:
         self._cells = memoryview(self._mapping).cast("Q")
         self._inputs, self._outputs = tuple(inputs), tuple(outputs)
         self._base = block_of(end)
+        self._levels_at = self._base + Cell.LEVELS
         far = "b" if end == "a" else "a"
         self._delivery = Delivery(self._cells, far, self._far_wake_fd)
         self._read = self._cells[self._base + Cell.EVENTS_WRITTEN]
@@ -152,12 +159,12 @@ class SimulatedLines:
     def get(self) -> int:
         """See LineDriver."""
         if self._shift is not None and self.atomic:
-            return self._cells[self._base + 1] >> self._shift & self._mask | self._driven
+            return self._cells[self._levels_at] >> self._shift & self._mask | self._driven
         if self.atomic:
-            return _gather(self._cells[self._base + Cell.LEVELS], self._inputs) | self._driven
+            return _gather(self._cells[self._levels_at], self._inputs) | self._driven
         levels = 0
         for offset in sorted(self._inputs):
-            levels |= self._cells[self._base + Cell.LEVELS] & 1 << offset
+            levels |= self._cells[self._levels_at] & 1 << offset
         return _gather(levels, self._inputs) | self._driven
 
     def set(self, bits: int) -> None:

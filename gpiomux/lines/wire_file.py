@@ -16,7 +16,6 @@ import os
 import shutil
 import stat
 import sys
-from enum import IntEnum
 from typing import TYPE_CHECKING
 
 from gpiomux.errors import MachineError, ProtocolError
@@ -37,7 +36,7 @@ EVENT_CELLS = 4
 """Cells of one event: timestamp in ns; offset + rising << 32; seqno; seqno of the line."""
 
 
-class Cell(IntEnum):
+class Cell:
     """Offsets inside the block of one end; everything is about that end's inputs."""
 
     DRIVEN = 0

@@ -1,0 +1,219 @@
+"""The interfaces of one link in its datapath: the link's own and its children, and which mark belongs to whom."""
+
+from __future__ import annotations
+
+import errno
+from dataclasses import dataclass, field
+from select import POLLIN
+from typing import TYPE_CHECKING
+
+from gpiomux.config.model import Mode
+from gpiomux.errors import UsageError
+
+if TYPE_CHECKING:
+    import select
+    from collections.abc import Iterator
+
+    from gpiomux.netdev.port import PacketPort
+    from gpiomux.wire.packet import Packet
+
+
+_GONE = frozenset({errno.EBADFD, errno.ENODEV})
+"""What tun(4) and packet(7) answer when the interface was removed; EIO is one that is only down."""
+
+
+@dataclass(slots=True)
+class InterfaceCounters:
+    """Packets of one interface; `rx` arrive on it from the wire, `tx` leave through it."""
+
+    rx_packets: int = 0
+    rx_bytes: int = 0
+    rx_dropped: int = 0
+    """The kernel did not take the packet: the interface is down or gone, or it is no packet of the link's mode."""
+    tx_packets: int = 0
+    tx_bytes: int = 0
+    tx_dropped: int = 0
+    """No packet of the link's mode."""
+
+
+@dataclass(slots=True, eq=False)
+class Member:
+    """One interface and its port."""
+
+    name: str
+    port: PacketPort
+    marks: list[int] = field(default_factory=list)
+    """Bound to it, ascending; always empty for the link's own interface."""
+    counters: InterfaceCounters = field(default_factory=InterfaceCounters)
+    gone: bool = False
+    """Somebody removed the interface."""
+
+
+class Interfaces:
+    """All members of a link.
+
+    *Threads and processes:* one thread. Owns the ports.
+    """
+
+    def __init__(self, poller: select.poll, mode: Mode, main: Member) -> None:
+        """Begin with the link's own interface, without a carrier.
+
+        Raises:
+            OSError: the interface is gone.
+        """
+        self._poller = poller
+        self._ip_only = mode is Mode.NET_HDR
+        self._main = main
+        self._children: dict[str, Member] = {}
+        self._by_mark: dict[int, Member] = {}
+        self._by_fd: dict[int, Member] = {}
+        self._carrier = False
+        self._listening = True
+        self._add(main)
+
+    def __iter__(self) -> Iterator[Member]:
+        return iter((self._main, *self._children.values()))
+
+    def children(self) -> list[Member]:
+        """The children, in the order in which they were attached."""
+        return list(self._children.values())
+
+    def member_of(self, fd: int) -> Member | None:
+        """Whose descriptor it is."""
+        return self._by_fd.get(fd)
+
+    # Changes, by the daemon.
+
+    def attach(self, child: Member) -> None:
+        """Add a child; nothing else of the link changes.
+
+        Raises:
+            UsageError: a child of that name is attached already.
+            OSError: the interface is gone.
+        """
+        if child.name in self._children or child.name == self._main.name:
+            raise UsageError(f"{self._main.name}: {child.name} is attached already")
+        self._add(child)
+        self._children[child.name] = child
+
+    def detach(self, name: str) -> None:
+        """Remove a child; its marks go back to the link's own interface.
+
+        Raises:
+            UsageError: there is no such child.
+        """
+        child = self._child(name)
+        for mark in child.marks:
+            del self._by_mark[mark]
+        del self._children[name]
+        self._close(child)
+
+    def bind(self, name: str, mark: int) -> None:
+        """Let packets of a mark arrive on a child.
+
+        Raises:
+            UsageError: there is no such child, or the mark is bound already.
+        """
+        child = self._child(name)
+        if mark in self._by_mark:
+            raise UsageError(f"{self._main.name}: mark {mark} is bound to {self._by_mark[mark].name} already")
+        self._by_mark[mark] = child
+        child.marks = sorted((*child.marks, mark))
+
+    def unbind(self, mark: int) -> None:
+        """Let packets of a mark arrive on the link's own interface again.
+
+        Raises:
+            UsageError: the mark is not bound.
+        """
+        child = self._by_mark.pop(mark, None)
+        if child is None:
+            raise UsageError(f"{self._main.name}: mark {mark} is not bound")
+        child.marks.remove(mark)
+
+    # Packets, by the pump.
+
+    def deliver(self, packet: Packet) -> None:
+        """Let a packet from the wire arrive: on the child its mark is bound to, else on the link's own interface."""
+        member = self._by_mark.get(packet.mark, self._main)
+        counters = member.counters
+        if member.gone:
+            counters.rx_dropped += 1
+            return
+        try:
+            member.port.write(packet.mark, packet.payload)
+        except OSError:  # down (EIO), gone (EBADFD) or no packet (EINVAL): counted, as a driver would
+            counters.rx_dropped += 1
+            return
+        counters.rx_packets += 1
+        counters.rx_bytes += len(packet.payload)
+
+    def take(self, member: Member) -> tuple[int, bytes] | None:
+        """The next packet that leaves through an interface, with its mark; None if there is none now.
+
+        A packet without a mark that leaves through a child gets the child's lowest mark: netfilter marks no ARP, and
+        what leaves through a child here shall arrive on the child there.
+        """
+        while True:
+            try:
+                taken = member.port.read()
+            except OSError as err:
+                if err.errno in _GONE:
+                    self.lose(member)
+                return None
+            if taken is None:
+                return None
+            mark, payload = taken
+            if self._ip_only and (not payload or payload[0] >> 4 not in (4, 6)):
+                member.counters.tx_dropped += 1
+                continue
+            member.counters.tx_packets += 1
+            member.counters.tx_bytes += len(payload)
+            return (mark or (member.marks[0] if member.marks else 0)), payload
+
+    def listen(self, on: bool) -> None:
+        """Look for packets on all interfaces, or on none: not reading is how a sender is made to wait."""
+        if on != self._listening:
+            self._listening = on
+            for fd in self._by_fd:
+                self._poller.modify(fd, POLLIN if on else 0)
+
+    def set_carrier(self, on: bool) -> None:
+        """Tell the kernel about the carrier of every interface."""
+        self._carrier = on
+        for member in list(self._by_fd.values()):
+            try:
+                member.port.set_carrier(on)
+            except OSError:
+                self.lose(member)
+
+    def lose(self, member: Member) -> None:
+        """Somebody has removed an interface: it is no longer looked at, until the daemon brings another."""
+        if not member.gone:
+            member.gone = True
+            self._forget(member)
+
+    def close(self) -> None:
+        """Close every port."""
+        for member in list(self):
+            self._close(member)
+
+    def _child(self, name: str) -> Member:
+        if name not in self._children:
+            raise UsageError(f"{self._main.name}: has no child {name}")
+        return self._children[name]
+
+    def _add(self, member: Member) -> None:
+        member.port.set_carrier(self._carrier)
+        fd = member.port.fileno()
+        self._by_fd[fd] = member
+        self._poller.register(fd, POLLIN if self._listening else 0)
+
+    def _forget(self, member: Member) -> None:
+        fd = member.port.fileno()
+        if self._by_fd.pop(fd, None) is not None:
+            self._poller.unregister(fd)
+
+    def _close(self, member: Member) -> None:
+        self._forget(member)
+        member.port.close()

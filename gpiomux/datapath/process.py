@@ -1,0 +1,262 @@
+"""The process around a pump: it answers the daemon, and gives up its privileges before it does anything else.
+
+Requests and answers are described at `DatapathProcess._handlers`. The process is made by the daemon and outlives it:
+whoever may connect to its socket may take it over.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import socket
+import time
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+# Imported now and not when needed: once the user has changed, the installation may not be readable any more.
+from gpiomux.config.plain import transport_from_plain, transport_to_plain
+from gpiomux.control.packets import Message, close_all, receive, send
+from gpiomux.datapath.interfaces import Member
+from gpiomux.datapath.privileges import drop_privileges
+from gpiomux.datapath.pump import Pump
+from gpiomux.errors import GpiomuxError, ProtocolError, UsageError
+from gpiomux.lines.backends import open_driver
+from gpiomux.netdev.ports import open_port
+from gpiomux.wire.peering import mode_name
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from gpiomux.config.model import Transport
+
+MAX_CONNECTIONS = 16
+
+
+def draw_epoch() -> int:
+    """A random number, 1..2^64-1."""
+    while True:
+        number = int.from_bytes(os.urandom(8), "big")
+        if number:
+            return number
+
+
+@dataclass(slots=True)
+class _Link:
+    """What runs since the request `start`."""
+
+    name: str
+    transport: Transport
+    mtu: int
+    marks_method: str
+    pump: Pump
+
+
+class DatapathProcess:
+    """Serves the control socket, and turns the pump once there is one.
+
+    *Threads and processes:* one thread. Owns the listening socket, all connections and all that came over them.
+    """
+
+    def __init__(self, listener: socket.socket) -> None:
+        """Take over a bound socket; the process that calls `listen` is what its peers see as SO_PEERCRED."""
+        listener.setblocking(False)
+        listener.listen(MAX_CONNECTIONS)
+        self._listener = listener
+        self._connections: dict[int, socket.socket] = {}
+        self._link: _Link | None = None
+        self._started_ns = time.monotonic_ns()
+        self._stopping = False
+        self._handlers: dict[str, Callable[[Message, list[int]], Message]] = {
+            "start": self._start,
+            "attach": self._attach,
+            "detach": self._detach,
+            "bind": self._bind,
+            "unbind": self._unbind,
+            "mtu": self._set_mtu,
+            "report": self._report,
+            "stop": self._stop,
+        }
+
+    def run(self) -> None:
+        """Serve until asked to stop.
+
+        Raises:
+            OSError: the chip of the lines is gone.
+        """
+        while self._link is None and not self._stopping:
+            self._wait_for_start()
+        if self._link is None:
+            return
+        pump = self._link.pump
+        pump.watch(self._listener.fileno(), self._accept)
+        for fd in self._connections:
+            pump.watch(fd, partial(self._answer, fd))
+        while not self._stopping:
+            pump.turn()
+        pump.close()
+
+    def _wait_for_start(self) -> None:
+        ready, _, _ = select.select([self._listener, *self._connections.values()], [], [])
+        for sock in ready:
+            if sock is self._listener:
+                self._accept()
+            else:
+                self._answer(sock.fileno())
+
+    # Connections.
+
+    def _accept(self) -> None:
+        with contextlib.suppress(BlockingIOError, ConnectionError):
+            connection, _ = self._listener.accept()
+            if len(self._connections) >= MAX_CONNECTIONS:
+                connection.close()
+                return
+            connection.setblocking(False)
+            fd = connection.fileno()
+            self._connections[fd] = connection
+            if self._link is not None:
+                self._link.pump.watch(fd, partial(self._answer, fd))
+
+    def _hang_up(self, fd: int) -> None:
+        if self._link is not None:
+            with contextlib.suppress(KeyError):
+                self._link.pump.unwatch(fd)
+        self._connections.pop(fd).close()
+
+    def _answer(self, fd: int) -> None:
+        connection = self._connections[fd]
+        try:
+            message, fds = receive(connection)
+        except BlockingIOError:
+            return
+        except (EOFError, ProtocolError, OSError):
+            self._hang_up(fd)
+            return
+        try:
+            send(connection, self._perform(message, fds))
+        except (OSError, ProtocolError):
+            self._hang_up(fd)
+
+    def _perform(self, message: Message, fds: list[int]) -> Message:
+        """Do what a message asks; descriptors that nobody took are closed."""
+        try:
+            handler = self._handlers.get(str(message.get("do")))
+            if handler is None:
+                raise UsageError(f"datapath: unknown request {message.get('do')!r}")
+            return {"ok": handler(message, fds)}
+        except GpiomuxError as err:
+            close_all(fds)
+            return {"error": {"message": err.message, "hint": err.hint}}
+        except (KeyError, TypeError, ValueError, OSError) as err:
+            close_all(fds)
+            return {"error": {"message": f"datapath: request {message.get('do')!r} failed: {err}", "hint": ""}}
+
+    # Requests.
+
+    def _running(self) -> _Link:
+        if self._link is None:
+            raise UsageError("datapath: has not been started")
+        return self._link
+
+    def _start(self, message: Message, fds: list[int]) -> Message:
+        """link, transport, mtu, port {method, kind, fds: count}, driver_fds: count; the port's descriptors first."""
+        if self._link is not None:
+            raise UsageError(f"datapath: runs link {self._link.name} already")
+        transport = transport_from_plain(message["transport"])
+        count = int(message["port"]["fds"])
+        if len(fds) != count + int(message["driver_fds"]):
+            raise ProtocolError(f"datapath: start came with {len(fds)} descriptors")
+        name, mtu = str(message["link"]), int(message["mtu"])
+        driver = open_driver(transport, fds[count:])
+        main = self._member(name, message["port"], fds[:count])
+        pump = Pump(driver, transport, mtu, main, draw_epoch)
+        self._link = _Link(name, transport, mtu, str(message["port"]["method"]), pump)
+        return self._report(message, fds)
+
+    def _attach(self, message: Message, fds: list[int]) -> Message:
+        """child, port {method, kind, fds}."""
+        self._running().pump.interfaces.attach(self._member(str(message["child"]), message["port"], fds))
+        return {}
+
+    def _member(self, name: str, port: dict[str, Any], fds: list[int]) -> Member:
+        return Member(name, open_port(str(port["method"]), str(port["kind"]), tuple(fds)))
+
+    def _detach(self, message: Message, _fds: list[int]) -> Message:
+        """child."""
+        self._running().pump.interfaces.detach(str(message["child"]))
+        return {}
+
+    def _bind(self, message: Message, _fds: list[int]) -> Message:
+        """child, mark."""
+        self._running().pump.interfaces.bind(str(message["child"]), int(message["mark"]))
+        return {}
+
+    def _unbind(self, message: Message, _fds: list[int]) -> Message:
+        """mark."""
+        self._running().pump.interfaces.unbind(int(message["mark"]))
+        return {}
+
+    def _set_mtu(self, message: Message, _fds: list[int]) -> Message:
+        """mtu, of the link's own interface."""
+        link = self._running()
+        link.mtu = int(message["mtu"])
+        link.pump.endpoint.set_mtu(link.mtu)
+        return {}
+
+    def _stop(self, _message: Message, _fds: list[int]) -> Message:
+        """End the process; the interfaces stay."""
+        self._stopping = True
+        return {}
+
+    def _report(self, _message: Message, _fds: list[int]) -> Message:
+        """Everything that `status` and `stats` tell of a link; changes nothing."""
+        link = self._running()
+        pump, peering = link.pump, link.pump.endpoint.peering
+        peer = peering.peer
+        return {
+            "pid": os.getpid(),
+            "link": link.name,
+            "transport": transport_to_plain(link.transport),
+            "mtu": link.mtu,
+            "uptime_s": (time.monotonic_ns() - self._started_ns) / 1e9,
+            "carrier": peering.up,
+            "reason": peering.reason,
+            "epoch": peering.own.epoch,
+            "peer": None
+            if peer is None
+            else {
+                "epoch": peer.epoch,
+                "reader": peer.reader,
+                "writer": peer.writer,
+                "mode": mode_name(peer.mode),
+                "mtu": peer.mtu,
+            },
+            "marks_method": link.marks_method,
+            "gone": [member.name for member in pump.interfaces if member.gone],
+            "children": [{"name": child.name, "marks": child.marks} for child in pump.interfaces.children()],
+            "counters": pump.endpoint.counters.as_dict(),
+            "interfaces": {member.name: asdict(member.counters) for member in pump.interfaces},
+            "line": {
+                "words_in": pump.handshake.words_in,
+                "words_out": pump.handshake.words_out,
+                "interrupts": pump.interrupts,
+                "polls": pump.handshake.polls,
+                "sleeps": pump.sleeps,
+                "sleeping": pump.sleeping,
+            },
+        }
+
+
+def main(fd: int) -> None:
+    """Run a datapath on the bound control socket `fd`.
+
+    Raises:
+        GpiomuxError: the privileges could not be dropped.
+        OSError: the chip of the lines is gone.
+    """
+    process = DatapathProcess(socket.socket(fileno=fd))
+    drop_privileges(Path("/proc/self/uid_map"), Path("/proc/self/gid_map"))
+    process.run()

@@ -1,0 +1,185 @@
+"""The one loop of a datapath: interfaces on one side, the lines on the other, the endpoint between.
+
+A turn moves words as long as they flow. When they stop, edge detection goes on and the process sleeps until a line
+moves, a packet comes, the daemon asks, or a timer of the protocol is due (the NAPI way: interrupts when idle, polling
+when busy).
+"""
+
+from __future__ import annotations
+
+import select
+import time
+from typing import TYPE_CHECKING
+
+from gpiomux.datapath.interfaces import Interfaces
+from gpiomux.lines.handshake import Handshake
+from gpiomux.wire.endpoint import Endpoint, Settings
+from gpiomux.wire.events import LinkDown, LinkUp, PacketReceived
+from gpiomux.wire.packet import Packet
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from gpiomux.config.model import Transport
+    from gpiomux.datapath.interfaces import Member
+    from gpiomux.lines.driver import LineDriver
+
+WORDS_PER_TURN = 4096
+"""Readings of the lines after which interfaces and the daemon get their turn, whatever the lines do."""
+PACKETS_PER_TURN = 8
+STUCK_NS = 400_000_000
+"""A word that nobody takes is driven again after so long: an edge may have been lost on the way."""
+
+
+class Pump:
+    """Runs one link.
+
+    *Threads and processes:* one thread. Owns the driver and, through `interfaces`, the ports.
+
+    Attributes:
+        endpoint: what is said on the wire.
+        handshake: what moves on the lines.
+        interfaces: the link's interface and its children.
+        sleeps: times that the process went to sleep on the edges of the lines.
+        interrupts: edges that were noted.
+        sleeping: the process sleeps, or slept when it was woken to report.
+    """
+
+    def __init__(
+        self, driver: LineDriver, transport: Transport, mtu: int, main: Member, draw_epoch: Callable[[], int]
+    ) -> None:
+        """Take the lines and the link's own interface into use.
+
+        Raises:
+            OSError: the chip is gone.
+        """
+        assert transport.lines is not None
+        width_in, width_out = len(transport.lines.into.data), len(transport.lines.out.data)
+        settings = Settings(
+            mode=transport.mode.value,
+            mtu=mtu,
+            reader=transport.protocol.reader,
+            writer=transport.protocol.writer,
+            width_in=width_in,
+            width_out=width_out,
+        )
+        self._driver = driver
+        self._spin = transport.code.spin
+        self._poller = select.poll()
+        self._poller.register(driver.fileno(), select.POLLIN)
+        self._callbacks: dict[int, Callable[[], None]] = {}
+        self.endpoint = Endpoint(settings, draw_epoch, time.monotonic_ns())
+        self.handshake = Handshake(driver, width_in=width_in, width_out=width_out)
+        self.interfaces = Interfaces(self._poller, transport.mode, main)
+        self.interrupts = self.sleeps = 0
+        self.sleeping = False
+        self._loaded = False
+        """The frame that was loaded last has not been reported as gone out."""
+
+    def watch(self, fd: int, callback: Callable[[], None]) -> None:
+        """Call `callback` whenever `fd` is readable."""
+        self._callbacks[fd] = callback
+        self._poller.register(fd, select.POLLIN)
+
+    def unwatch(self, fd: int) -> None:
+        """Undo `watch`."""
+        del self._callbacks[fd]
+        self._poller.unregister(fd)
+
+    def turn(self) -> None:
+        """Move what can be moved; sleep if there is nothing.
+
+        Raises:
+            OSError: the chip is gone.
+        """
+        moved = self._move_words()
+        waiting = self._tell_events()
+        ready = self._poller.poll(0)
+        if not ready and not moved and not waiting:
+            ready = self._sleep()
+        self._serve(ready)
+
+    def _move_words(self) -> bool:
+        endpoint, handshake = self.endpoint, self.handshake
+        now_ns = time.monotonic_ns()
+        endpoint.on_deadline(now_ns)
+        if handshake.idle:
+            if self._loaded:
+                endpoint.gone_out(now_ns)
+                self._loaded = False
+            words = endpoint.to_send(now_ns)
+            if words:
+                handshake.load(words)
+                self._loaded = True
+        moved = handshake.run(self._spin, WORDS_PER_TURN)
+        if handshake.received:
+            endpoint.receive(handshake.received, time.monotonic_ns())
+            handshake.received.clear()
+        return moved
+
+    def _tell_events(self) -> bool:
+        told = False
+        while (event := self.endpoint.next_event()) is not None:
+            told = True
+            if isinstance(event, PacketReceived):
+                self.interfaces.deliver(event.packet)
+            elif isinstance(event, LinkUp | LinkDown):
+                self.interfaces.set_carrier(isinstance(event, LinkUp))
+        self.interfaces.listen(self.endpoint.can_send())
+        return told
+
+    def _sleep(self) -> list[tuple[int, int]]:
+        """Sleep until something happens. Edges are switched on first and the lines looked at again, twice: a level
+        that changes meanwhile is seen by one look or the other, or raises an edge.
+        """
+        self._driver.set_edges(True)
+        ready: list[tuple[int, int]] = []
+        if not self.handshake.pending():
+            ready = self._poller.poll(0)
+            if not ready and not self.handshake.pending():
+                self.sleeping = True
+                self.sleeps += 1
+                ready = self._poller.poll(self._timeout_ms())
+                if not ready and not self.handshake.idle:
+                    self.handshake.repeat()
+        self._driver.set_edges(False)
+        self.interrupts += len(self._driver.read_events())
+        return ready
+
+    def _timeout_ms(self) -> int | None:
+        now_ns = time.monotonic_ns()
+        deadline_ns = self.endpoint.deadline_ns(can_send=self.handshake.idle)
+        if not self.handshake.idle:
+            stuck_ns = now_ns + STUCK_NS
+            deadline_ns = stuck_ns if deadline_ns is None else min(deadline_ns, stuck_ns)
+        if deadline_ns is None:
+            return None
+        return max(0, -((now_ns - deadline_ns) // 1_000_000))
+
+    def _serve(self, ready: list[tuple[int, int]]) -> None:
+        for fd, events in ready:
+            if fd in self._callbacks:
+                self._callbacks[fd]()
+            elif (member := self.interfaces.member_of(fd)) is not None:
+                if events & (select.POLLERR | select.POLLHUP | select.POLLNVAL):
+                    self.interfaces.lose(member)
+                else:
+                    self._take_packets(member)
+            elif events & (select.POLLERR | select.POLLHUP):
+                raise OSError(19, "the chip of the lines is gone")
+        self.sleeping = False
+
+    def _take_packets(self, member: Member) -> None:
+        """Queue packets that leave through an interface, as long as there is room."""
+        for _ in range(PACKETS_PER_TURN):
+            if not self.endpoint.can_send():
+                return
+            taken = self.interfaces.take(member)
+            if taken is None:
+                return
+            self.endpoint.send(Packet(*taken))
+
+    def close(self) -> None:
+        """Give lines and interfaces back."""
+        self.interfaces.close()
+        self._driver.close()

@@ -1,0 +1,262 @@
+"""One end of a link: everything that is said on the wire, without a file, a clock or a thread.
+
+Words from the lines and the time go in; words for the lines, a deadline and events come out. The caller draws the
+random numbers, so that a run can be repeated. Times are in nanoseconds of any clock that never goes back.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gpiomux.wire import frame as frames
+from gpiomux.wire.codec import Decoder, Encoder
+from gpiomux.wire.counters import Counters
+from gpiomux.wire.events import Event, LinkDown, LinkUp, PacketReceived
+from gpiomux.wire.flow import flow_of
+from gpiomux.wire.frame import FIRST, LANE_SHIFT, LANES, LAST, Ack, Data, Hello, WireMode
+from gpiomux.wire.packet import HEADER, MAX_PACKET_BYTES, Packet
+from gpiomux.wire.peering import Peering
+from gpiomux.wire.schedule import Schedule
+from gpiomux.wire.window import ReceiveWindow, SendWindow
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+ACK_EVERY = 16
+"""Data frames that may stay unacknowledged while more keep coming."""
+ACK_DELAY_NS = 4_000_000
+"""How long an acknowledgement waits for data that could carry it."""
+_MODE_EXTRA_BYTES = {"eth": 18, "net_hdr": 0, "raw": 2}
+"""What a packet may be longer than the MTU: Ethernet header with one VLAN tag; protocol number."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What an endpoint is made with."""
+
+    mode: str
+    """Name of a `WireMode`."""
+    mtu: int
+    reader: int
+    writer: int
+    width_in: int
+    """Data lines towards us: 1, 2, 4 or 8."""
+    width_out: int
+    tx_ring: int = 32
+    """Packets that may wait here for the wire; what does not fit is left with the interface."""
+
+
+class Endpoint:
+    """One end of a link.
+
+    Attributes:
+        counters: what has been counted so far.
+        peering: the state of the carrier, to be read only.
+    """
+
+    def __init__(self, settings: Settings, draw_epoch: Callable[[], int], now_ns: int) -> None:
+        """Begin without a carrier; `draw_epoch` gives a random number, 1..2^64-1, at each call."""
+        self.counters = Counters()
+        own = Hello(
+            mode=WireMode[settings.mode],
+            mtu=settings.mtu,
+            reader=settings.reader,
+            writer=settings.writer,
+            epoch=draw_epoch(),
+        )
+        self.peering = Peering(own, draw_epoch, now_ns)
+        self._settings = settings
+        self._encoder = Encoder(settings.width_out)
+        self._decoder = Decoder(settings.width_in, self.counters)
+        self._events: deque[Event] = deque()
+        self._begin_session()
+
+    def _begin_session(self) -> None:
+        """Forget every packet and number: a session begins with each epoch of either side."""
+        self._schedule = Schedule(self._settings.tx_ring)
+        self._sending = SendWindow()
+        self._receiving = ReceiveWindow()
+        self._lanes: list[bytearray | None] = [None] * LANES
+        self._unacked = 0
+        self._ack_due_ns: int | None = None
+
+    # Packets in.
+
+    def can_send(self) -> bool:
+        """True if `send` takes another packet. Without a carrier it takes and drops any number."""
+        return not self.peering.up or not self._schedule.full
+
+    def send(self, packet: Packet) -> None:
+        """Queue a packet for the peer; without a carrier, or if it is too long, it is dropped and counted."""
+        if not self.peering.up or len(packet.payload) > self._longest_packet():
+            self.counters.tx_dropped += 1
+            return
+        self._schedule.put(flow_of(self._settings.mode, packet.mark, packet.payload), packet.encode())
+
+    def set_mtu(self, mtu: int) -> None:
+        """Take another MTU; there is no carrier until the peer has the same."""
+        was_up = self.peering.up
+        self.peering.set_mtu(mtu)
+        self._tell_carrier(was_up)
+
+    # Words in.
+
+    def receive(self, words: bytes | bytearray, now_ns: int) -> None:
+        """Take words that have come over the in lines. Faults are counted, never raised."""
+        for data in self._decoder.decode(words):
+            received = frames.decode(data)
+            if received is None:
+                self.counters.rx_unknown += 1
+                continue
+            self.counters.rx_frames += 1
+            self.peering.hears_frame(now_ns)
+            if isinstance(received, Hello):
+                self._on_hello(received, now_ns)
+            elif self.peering.up:
+                if isinstance(received, Data):
+                    self._on_data(received, now_ns)
+                else:
+                    self._on_ack(received, now_ns)
+
+    def _on_hello(self, hello: Hello, now_ns: int) -> None:
+        was_up = self.peering.up
+        if self.peering.hears(hello, now_ns):
+            self.counters.peer_restarts += 1
+            if was_up:
+                self._lose_carrier("peer restarted")
+                was_up = False
+        self._tell_carrier(was_up)
+
+    def _on_data(self, data: Data, now_ns: int) -> None:
+        self._on_ack(Ack(data.acknowledgement, 0), now_ns)
+        try:
+            in_order = self._receiving.accept(data)
+        except LookupError:
+            self.counters.rx_sequence_errors += 1
+            return
+        if in_order is None:
+            self.counters.rx_duplicates += 1
+        self._unacked += 1
+        if not in_order or self._receiving.has_gap or self._unacked >= ACK_EVERY:
+            self._ack_due_ns = now_ns
+        elif self._ack_due_ns is None:
+            self._ack_due_ns = now_ns + ACK_DELAY_NS
+        for following in in_order or ():
+            self._reassemble(following)
+
+    def _reassemble(self, data: Data) -> None:
+        """Add a fragment to the packet on its lane."""
+        lane = data.flags >> LANE_SHIFT
+        if data.flags & FIRST:
+            buffer = self._lanes[lane] = bytearray()
+        else:
+            known = self._lanes[lane]
+            if known is None:
+                self.counters.rx_sequence_errors += 1
+                return
+            buffer = known
+        buffer += data.fragment
+        if len(buffer) > HEADER.size + self._longest_packet():
+            self._lanes[lane] = None
+            self.counters.rx_length_errors += 1
+        elif data.flags & LAST:
+            self._lanes[lane] = None
+            packet = Packet.decode(bytes(buffer))
+            if packet is None:
+                self.counters.rx_length_errors += 1
+                return
+            self.counters.rx_packets += 1
+            self.counters.rx_bytes += len(packet.payload)
+            self._events.append(PacketReceived(packet))
+
+    def _on_ack(self, ack: Ack, now_ns: int) -> None:
+        arrived = self._sending.acknowledged(ack, now_ns)
+        if arrived is None:
+            self.counters.rx_sequence_errors += 1
+            return
+        for fragment in arrived:
+            if fragment.packet_bytes:
+                self.counters.tx_packets += 1
+                self.counters.tx_bytes += fragment.packet_bytes - HEADER.size
+
+    # Words out.
+
+    def to_send(self, now_ns: int) -> bytes:
+        """Words of the next frame for the out lines, or none. To be called when the frame before has gone out."""
+        frame = self._next_frame(now_ns)
+        if frame is None:
+            return b""
+        self.counters.tx_frames += 1
+        return self._encoder.encode(frames.encode(frame), resynchronise=isinstance(frame, Hello))
+
+    def _next_frame(self, now_ns: int) -> frames.Frame | None:
+        if self.peering.hello_due(now_ns):
+            return self.peering.say_hello(now_ns)
+        if not self.peering.up:
+            return None
+        if self._ack_due_ns is not None and self._ack_due_ns <= now_ns:
+            self._ack_due_ns, self._unacked = None, 0
+            return self._receiving.ack()
+        numbered = self._sending.resend()
+        if numbered is not None:
+            self.counters.tx_resent += 1
+        elif self._sending.open and (fragment := self._schedule.next()) is not None:
+            numbered = self._sending.take(fragment)
+        if numbered is None:
+            return None
+        if not self._receiving.has_gap:
+            self._ack_due_ns, self._unacked = None, 0
+        sequence, fragment = numbered
+        return Data(sequence, self._receiving.expected, fragment.flags, fragment.data)
+
+    def gone_out(self, now_ns: int) -> None:
+        """The peer has taken the last word of what `to_send` gave: timers of that frame start."""
+        self._sending.gone_out(now_ns)
+
+    # Time.
+
+    def deadline_ns(self, *, can_send: bool) -> int | None:
+        """When `on_deadline` and then `to_send` must be called at the latest; None: not before words come.
+
+        Args:
+            can_send: the frame before has gone out. While it has not, the line sets the pace, not the clock.
+        """
+        deadlines_ns = [self.peering.deadline_ns(can_say=can_send)]
+        if self.peering.up and can_send:
+            deadlines_ns += [self._ack_due_ns, self._sending.deadline_ns()]
+        return min((time_ns for time_ns in deadlines_ns if time_ns is not None), default=None)
+
+    def on_deadline(self, now_ns: int) -> None:
+        """Look at the timers; may be called at any time."""
+        was_up = self.peering.up
+        if self.peering.silent_since(now_ns) and was_up:
+            self._lose_carrier(self.peering.reason)
+        elif self.peering.up:
+            self._sending.on_deadline(now_ns)
+
+    # Events out.
+
+    def next_event(self) -> Event | None:
+        """What has happened, oldest first; None when all is told."""
+        return self._events.popleft() if self._events else None
+
+    def _tell_carrier(self, was_up: bool) -> None:
+        up = self.peering.up
+        if up and not was_up:
+            assert self.peering.peer is not None
+            self._begin_session()
+            self.counters.carrier_changes += 1
+            self._events.append(LinkUp(self.peering.peer))
+        elif was_up and not up:
+            self._lose_carrier(self.peering.reason)
+
+    def _lose_carrier(self, reason: str) -> None:
+        self.counters.carrier_changes += 1
+        self.counters.tx_dropped += len(self._schedule) + self._sending.packets()
+        self._begin_session()
+        self._events.append(LinkDown(reason))
+
+    def _longest_packet(self) -> int:
+        return min(self.peering.own.mtu + _MODE_EXTRA_BYTES[self._settings.mode], MAX_PACKET_BYTES)
