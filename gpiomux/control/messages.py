@@ -1,0 +1,217 @@
+"""What a client and gpiomuxd say to each other, as lines of JSON. Pure: bytes in, frozen data out, and back.
+
+    request   {"verb": "add-mark", "args": {"child": "child1", "mark": 7}}
+    replies   {"progress": {"done": 1, "total": 3, "operation": "+ mark 7 to child1 of geth0"}}   any number of them
+              {"result": {...}}                                                                   then one of these two
+              {"error": {"message": ..., "hint": ..., "exit_status": ..., "kind": ..., "errno": ..., "faults": [...]}}
+
+A daemon that is about to end adds "ending": true to the last one. An error arrives as the same class with the same
+text, errno and faults that it was raised with.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, fields
+from typing import TYPE_CHECKING, Any
+
+from gpiomux.errors import (
+    ConfigError,
+    ConflictError,
+    DaemonError,
+    Fault,
+    GpiomuxError,
+    MachineError,
+    ProtocolError,
+    UnsupportedError,
+    UsageError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+MAX_REQUEST_BYTES = 4 * 1024 * 1024
+"""Longest request with its line end; a configuration of thousands of links fits."""
+
+_TEXT = {"text": str, "file": str}
+VERBS: Mapping[str, Mapping[str, type]] = {
+    "plan": _TEXT,
+    "apply": _TEXT,
+    "show": {},
+    "status": {},
+    "stats": {},
+    "add-child": {"link": str, "child": str},
+    "del-child": {"child": str},
+    "add-mark": {"child": str, "mark": int},
+    "del-mark": {"child": str, "mark": int},
+    "down": {"links": list},
+}
+"""Every verb with its arguments; a list holds text. All arguments are required."""
+
+READING_VERBS = frozenset({"plan", "show", "status", "stats"})
+"""Verbs that change nothing."""
+
+_KINDS: Mapping[str, type[GpiomuxError]] = {
+    kind.__name__: kind for kind in (UsageError, UnsupportedError, ConflictError, DaemonError, ProtocolError)
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a client wants."""
+
+    verb: str
+    """One of `VERBS`."""
+    args: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far an operation has come."""
+
+    done: int
+    total: int
+    operation: str
+    """The step that begins now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """The request is answered."""
+
+    result: Mapping[str, Any]
+    ending: bool = False
+    """The daemon ends after this reply; the end of the connection is the end of the process."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """The request is refused, or has failed."""
+
+    error: GpiomuxError
+    ending: bool = False
+    """As in `Result`."""
+
+
+Reply = Progress | Result | Failure
+
+
+def encode_request(request: Request) -> bytes:
+    """The request as one line."""
+    return _encode({"verb": request.verb, "args": dict(request.args)})
+
+
+def decode_request(line: bytes) -> Request:
+    """Read one line from a client, which may be anything.
+
+    Raises:
+        ProtocolError: it is no JSON object, or too long.
+        UsageError: the verb is unknown, or its arguments are not the ones it has.
+    """
+    if len(line) > MAX_REQUEST_BYTES:
+        raise ProtocolError(f"request is longer than {MAX_REQUEST_BYTES} bytes")
+    message = _decode(line, "request")
+    if set(message) - {"verb", "args"}:
+        raise ProtocolError("request has other members than verb and args")
+    verb, args = message.get("verb"), message.get("args", {})
+    if not isinstance(verb, str) or verb not in VERBS:
+        raise UsageError("unknown verb in the request", hint=f"known are {', '.join(VERBS)}")
+    if not isinstance(args, dict) or set(args) != set(VERBS[verb]):
+        raise UsageError(f"verb {verb} takes {', '.join(VERBS[verb]) or 'no arguments'}")
+    for name, kind in VERBS[verb].items():
+        if not _is_argument(args[name], kind):
+            raise UsageError(f"argument {name} of verb {verb} is malformed")
+    return Request(verb, args)
+
+
+def encode_reply(reply: Reply) -> bytes:
+    """The reply as one line."""
+    match reply:
+        case Progress():
+            return _encode({"progress": asdict(reply)})
+        case Result(result=result, ending=ending):
+            return _encode({"result": dict(result), **({"ending": True} if ending else {})})
+        case Failure(error=error, ending=ending):
+            return _encode({"error": error_to_plain(error), **({"ending": True} if ending else {})})
+
+
+def decode_reply(line: bytes) -> Reply:
+    """Read one line from the daemon.
+
+    Raises:
+        ProtocolError: it is no reply.
+    """
+    message = _decode(line, "reply")
+    match message:
+        case {"progress": {"done": int(done), "total": int(total), "operation": str(operation)}}:
+            return Progress(done, total, operation)
+        case {"result": dict(result)}:
+            return Result(result, message.get("ending") is True)
+        case {"error": dict(error)}:
+            return Failure(error_from_plain(error), message.get("ending") is True)
+        case _:
+            raise ProtocolError("reply is neither progress nor result nor error")
+
+
+def error_to_plain(error: GpiomuxError) -> dict[str, Any]:
+    """An error of ours as plain data."""
+    faults = error.faults if isinstance(error, ConfigError) else ()
+    return {
+        "message": error.message,
+        "hint": error.hint,
+        "exit_status": error.exit_status,
+        "kind": type(error).__name__,
+        "errno": error.errno if isinstance(error, MachineError) else None,
+        "faults": [asdict(fault) for fault in faults],
+    }
+
+
+def error_from_plain(plain: Mapping[str, Any]) -> GpiomuxError:
+    """The error that `error_to_plain` was given; it is returned, not raised.
+
+    Raises:
+        ProtocolError: `plain` is no such error.
+    """
+    match plain:
+        case {"kind": "ConfigError", "faults": list(faults)}:
+            return ConfigError(tuple(_fault(fault) for fault in faults))
+        case {"kind": "MachineError", "message": str(message), "hint": str(hint), "errno": int(errno)}:
+            return MachineError(message, errno=errno, hint=hint)
+        case {"kind": str(kind), "message": str(message), "hint": str(hint)} if kind in _KINDS:
+            return _KINDS[kind](message, hint=hint)
+        case {"kind": "GpiomuxError", "message": str(message), "hint": str(hint)}:
+            return GpiomuxError(message, hint=hint)
+        case _:
+            raise ProtocolError("reply holds an error of unknown kind")
+
+
+def _fault(plain: object) -> Fault:
+    types = {"line": int, "column": int}
+    if not isinstance(plain, dict) or any(
+        not isinstance(plain.get(field.name), types.get(field.name, str)) for field in fields(Fault)
+    ):
+        raise ProtocolError("reply holds a malformed fault")
+    return Fault(**{field.name: plain[field.name] for field in fields(Fault)})
+
+
+def _is_argument(value: object, kind: type) -> bool:
+    if kind is list:
+        return isinstance(value, list) and all(_is_argument(item, str) for item in value)
+    if kind is int:
+        return isinstance(value, int) and not isinstance(value, bool)
+    # JSON can spell half of a surrogate pair, which is no text: nothing that is printed or parsed may hold one.
+    return isinstance(value, str) and not any("\ud800" <= char <= "\udfff" for char in value)
+
+
+def _encode(message: dict[str, Any]) -> bytes:
+    return json.dumps(message, separators=(",", ":")).encode() + b"\n"
+
+
+def _decode(line: bytes, what: str) -> dict[str, Any]:
+    try:
+        message = json.loads(line)
+    except (ValueError, RecursionError) as err:
+        raise ProtocolError(f"{what} is not JSON") from err
+    if not isinstance(message, dict):
+        raise ProtocolError(f"{what} is not a JSON object")
+    return message

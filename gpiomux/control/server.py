@@ -1,0 +1,189 @@
+"""Answering on the control socket: who may ask, how long and how much, and what becomes of a client that goes away."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import grp
+import logging
+import os
+import socket
+import struct
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from gpiomux.control.messages import (
+    MAX_REQUEST_BYTES,
+    Failure,
+    Progress,
+    Reply,
+    Request,
+    Result,
+    decode_request,
+    encode_reply,
+)
+from gpiomux.errors import GpiomuxError, MachineError, ProtocolError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+GROUP = "gpiomux"
+"""Members may use the socket; root and the daemon's own user may always."""
+IDLE_S = 30.0
+"""A client that has not sent a whole request after this time is sent away."""
+REPLY_S = 10.0
+"""A client that does not take its reply within this time is sent away."""
+MAX_CLIENTS = 64
+
+SO_PEERGROUPS = 59
+"""Supplementary groups of the peer (asm-generic/socket.h; Linux 4.13); the socket module has no name for it."""
+
+Handler = Callable[[Request, Callable[[Progress], None]], Awaitable[Mapping[str, Any]]]
+"""Answers a request, or raises a GpiomuxError. The callback takes progress from any thread."""
+
+_log = logging.getLogger(__name__)
+
+
+class Server:
+    """The control socket of a daemon.
+
+    *Threads and processes:* lives in one event loop; only the callback for progress may be called elsewhere.
+    """
+
+    def __init__(self, path: Path, handler: Handler, *, idle_s: float = IDLE_S) -> None:
+        self._path = path
+        self._handler = handler
+        self._idle_s = idle_s
+        self._listening: asyncio.Server | None = None
+        self._clients = 0
+        self._answering: set[asyncio.Task[None]] = set()
+
+    @property
+    def clients(self) -> int:
+        """How many are connected now."""
+        return self._clients
+
+    async def start(self) -> None:
+        """Listen. The caller holds the lock of the run directory, so a socket that is there already is a dead one.
+
+        Raises:
+            MachineError: the socket cannot be made.
+        """
+        try:
+            self._path.unlink(missing_ok=True)
+            sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK)
+            try:
+                sock.bind(str(self._path))
+                self._open_to_group()
+            except OSError:
+                sock.close()
+                raise
+        except OSError as err:
+            reason = err.strerror or str(err)  # a path that is too long has no errno
+            raise MachineError(f"control socket {self._path}: {reason}", errno=err.errno or 0) from err
+        self._listening = await asyncio.start_unix_server(self._serve, sock=sock, limit=MAX_REQUEST_BYTES)
+
+    def stop_listening(self) -> None:
+        """Let nobody in any more, and take the socket out of the file system; who is connected stays."""
+        if self._listening is not None:
+            self._listening.close()
+            self._listening = None
+            self._path.unlink(missing_ok=True)
+
+    async def finish(self) -> None:
+        """Stop listening and wait until every request that is being answered has its reply."""
+        self.stop_listening()
+        if self._answering:
+            await asyncio.wait(self._answering)
+
+    def _open_to_group(self) -> None:
+        os.chmod(self._path, 0o660)
+        with contextlib.suppress(KeyError):  # no such group here: root only
+            os.chown(self._path, -1, grp.getgrnam(GROUP).gr_gid)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._clients += 1
+        try:
+            refusal = self._refusal(writer.get_extra_info("socket"))
+            if refusal is not None:
+                await _reply(writer, Failure(refusal))
+                return
+            while await self._serve_request(reader, writer):
+                pass
+        except ConnectionError:
+            _log.debug("a client went away")
+        finally:
+            self._clients -= 1
+            writer.close()
+
+    def _refusal(self, sock: socket.socket) -> GpiomuxError | None:
+        if not may_connect(sock):
+            hint = f"become root, or a member of the group {GROUP}"
+            return MachineError("gpiomuxd does not answer this user", errno=1, hint=hint)
+        if self._clients > MAX_CLIENTS:
+            return MachineError(f"gpiomuxd has {MAX_CLIENTS} clients already", errno=11, hint="try again later")
+        return None
+
+    async def _serve_request(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        """Answer one request; False when the connection is to be closed."""
+        try:
+            line = await asyncio.wait_for(reader.readline(), self._idle_s)
+        except TimeoutError:
+            await _reply(writer, Failure(ProtocolError(f"no request within {self._idle_s:g} s")))
+            return False
+        except ValueError:  # from StreamReader.readline: longer than its limit
+            await _reply(writer, Failure(ProtocolError(f"request is longer than {MAX_REQUEST_BYTES} bytes")))
+            return False
+        if not line.endswith(b"\n"):
+            return False
+        # The answer is a task of its own: it goes on when the client goes away, and `finish` can wait for it.
+        answering = asyncio.create_task(self._answer(line, writer))
+        self._answering.add(answering)
+        answering.add_done_callback(self._answering.discard)
+        await asyncio.shield(answering)
+        return True
+
+    async def _answer(self, line: bytes, writer: asyncio.StreamWriter) -> None:
+        loop = asyncio.get_running_loop()
+
+        def tell(progress: Progress) -> None:
+            loop.call_soon_threadsafe(_write, writer, progress)
+
+        reply: Reply
+        try:
+            result = await self._handler(decode_request(line), tell)
+            reply = Result(result, ending=self._listening is None)
+        except GpiomuxError as err:
+            reply = Failure(err, ending=self._listening is None)
+        with contextlib.suppress(ConnectionError):
+            await _reply(writer, reply)
+
+
+def may_connect(sock: socket.socket) -> bool:
+    """Whether the process at the other end may use the daemon: root, our own user, or a member of the group.
+
+    The kernel vouches for the identity: it is that of the moment of connect(2) (unix(7), SO_PEERCRED).
+    """
+    _, uid, gid = struct.unpack("3i", sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i")))
+    if uid in (0, os.geteuid()):
+        return True
+    try:
+        wanted = grp.getgrnam(GROUP).gr_gid
+    except KeyError:
+        return False
+    groups = sock.getsockopt(socket.SOL_SOCKET, SO_PEERGROUPS, 4 * 65536)
+    return wanted == gid or wanted in struct.unpack(f"{len(groups) // 4}I", groups)
+
+
+def _write(writer: asyncio.StreamWriter, reply: Reply) -> None:
+    if not writer.is_closing():
+        writer.write(encode_reply(reply))
+
+
+async def _reply(writer: asyncio.StreamWriter, reply: Reply) -> None:
+    """Send a reply, and cut the connection of a client that does not take it."""
+    _write(writer, reply)
+    try:
+        await asyncio.wait_for(writer.drain(), REPLY_S)
+    except TimeoutError:
+        writer.transport.abort()
