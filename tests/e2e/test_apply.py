@@ -41,7 +41,10 @@ def machine(host: Host) -> dict[str, object]:
 
 
 class Monitor:
-    """`ip monitor all` in one network namespace: what the kernel announces there between two marks of ours."""
+    """`ip monitor all` in one network namespace: what the kernel announces there between two events of ours."""
+
+    OURS = "192.0.2."
+    """Addresses for documentation (RFC 5737)."""
 
     def __init__(self, host: Host, netns: str | None, log: Path) -> None:
         self._host, self._netns, self._log = host, netns, log
@@ -50,8 +53,8 @@ class Monitor:
             self._process = subprocess.Popen([*prefix, "ip", "monitor", "all"], stdout=file)
 
     def __enter__(self) -> Monitor:
-        self._poke("192.0.2.1")  # the monitor listens once it shows this
-        self._from = len(self._log.read_text())
+        self._poke(f"{self.OURS}1")  # the monitor listens once it shows this
+        self._start = len(self._log.read_text())
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -60,16 +63,16 @@ class Monitor:
 
     def events(self) -> list[str]:
         """What was announced since the block was entered."""
-        last = "192.0.2.2"
-        self._poke(last)
-        return [line for line in self._log.read_text()[self._from :].splitlines() if line.strip() and last not in line]
+        self._poke(f"{self.OURS}2")
+        lines = self._log.read_text()[self._start :].splitlines()
+        return [line for line in lines if line.strip() and self.OURS not in line and "valid_lft" not in line]
 
     def _poke(self, address: str) -> None:
         """Make an event that no gpiomux would make until the monitor has shown it."""
 
         def seen() -> bool:
             self._host.run("ip", "address", "replace", f"{address}/32", "dev", "lo", netns=self._netns)
-            return f"local {address} " in self._log.read_text()
+            return address in self._log.read_text()
 
         self._host.wait_for(seen, f"the monitor shows {address}")
 
