@@ -1,7 +1,7 @@
 """Prepare an interface so that marks pass: with privilege, once, before its datapath gets the descriptors.
 
 A process on a TUN or TAP descriptor neither sees nor sets `skb->mark`. The kernel is asked, once per process, which
-way around that it grants; nothing is assumed from its version or from the user's rights.
+way around that it grants; nothing is concluded from its version or from the user's rights.
 """
 
 from __future__ import annotations
@@ -10,23 +10,29 @@ import errno
 import functools
 import os
 import socket
-import struct
+from contextlib import ExitStack
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from gpiomux.errors import MachineError, UnsupportedError
-from gpiomux.netdev.inside import entered
-from gpiomux.netdev.port_packet import PACKET_AUXDATA, SOL_PACKET
-from gpiomux.netdev.syscalls import Buffer
+from gpiomux.netdev import bpf, bpf_objects, clsact, packet_socket, syscalls
+from gpiomux.netdev.inside import entered, returning
 
-_SO_RCVMARK = 75  # since 5.19; asm-generic/socket.h
-_SO_RCVBUFFORCE = 33
-_SO_ATTACH_FILTER = 26
-_RECEIVE_BYTES = 4 << 20
-_ETH_P_ALL = 3
-_PACKET_OUTGOING = 4
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
-_UNSUPPORTED = frozenset((errno.EPERM, errno.EACCES, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOPROTOOPT, errno.EINVAL))
-"""What a kernel says that does not know a request or does not allow it; anything else is an error, no answer."""
+TCX, CLSACT, PACKET_SOCKET = "bpf-tcx", "bpf-clsact", "packet-socket"
+
+_LIMITS = {
+    TCX: "",
+    CLSACT: "",
+    PACKET_SOCKET: "packets that arrive have mark 0 in the kernel (their mark still chooses the child), and packets "
+    "sent past the queueing discipline (PACKET_QDISC_BYPASS) are lost",
+}
+_REFUSALS = frozenset((errno.EPERM, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOPROTOOPT, errno.EINVAL))
+"""How a kernel says that it does not allow or does not know something; anything else is an error, not an answer."""
+_NO_INTERFACE = 0x7FFFFFFF
+_DICTIONARY_ENTRIES = bpf.ESCAPE - bpf.FIRST_LEARNED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,40 +40,43 @@ class PortHandles:
     """What a datapath needs to open the port of an interface; the descriptors belong to whoever holds this."""
 
     method: str
-    """`packet-socket`."""
+    """`bpf-tcx`, `bpf-clsact` or `packet-socket`."""
     kind: str
     """`tap`, `tun` or `tun-pi`."""
     fds: tuple[int, ...]
-    """`packet-socket`: the device, the packet socket."""
+    """The device; then, `bpf-tcx`: memory, ingress link, egress link; `bpf-clsact`: memory; `packet-socket`: that."""
 
 
 def limits(method: str) -> str:
     """What a method cannot do, one line for the user; empty if it can do all."""
-    if method == "packet-socket":
-        return "received packets have mark 0 in the kernel; their mark still chooses the child"
-    return ""
+    return _LIMITS[method]
 
 
-def prepare_port(name: str, kind: str, netns: str | None, tun_fd: int) -> PortHandles:
-    """Arrange for marks on an interface in the best way the kernel grants.
+def prepare_port(name: str, kind: str, netns: str | None, tun_fd: int, *, method: str | None = None) -> PortHandles:
+    """Arrange for marks on an interface, in the best way the kernel grants or in the one that is asked for.
 
-    Takes over `tun_fd` when it succeeds.
+    Takes over `tun_fd` when it succeeds. What it arranges lasts as long as the descriptors; with `bpf-clsact` as
+    long as the interface stays in its namespace, and a second call replaces it.
 
     Raises:
         UnsupportedError: the kernel grants no way to carry marks.
-        MachineError: the kernel refused an operation that it had been asked about.
+        MachineError: the kernel refused an operation; nothing of it remains open.
     """
-    method = chosen_method()
+    method = method or chosen_method()
     try:
         with entered(netns):
-            fds = (tun_fd, _packet_socket(name))
+            if method == PACKET_SOCKET:
+                more: tuple[int, ...] = (packet_socket.open_outgoing(name),)
+            else:
+                _keep_on_one_cpu(name)
+                more = _attach_programs(name, method)
     except MachineError:
         raise
     except OSError as err:
         where = "" if netns is None else f" in netns {netns}"
-        message = f"cannot prepare interface {name}{where} for marks ({method}): {err.strerror}"
+        message = f"interface {name}{where}: cannot prepare it for marks ({method}): {err.strerror}"
         raise MachineError(message, errno=err.errno or 0) from err
-    return PortHandles(method=method, kind=kind, fds=fds)
+    return PortHandles(method=method, kind=kind, fds=(tun_fd, *more))
 
 
 @functools.cache
@@ -78,51 +87,95 @@ def chosen_method() -> str:
         UnsupportedError: there is no way.
         MachineError: the kernel answered neither yes nor no.
     """
-    try:
-        os.close(_packet_socket(None))
-    except OSError as err:
-        if err.errno not in _UNSUPPORTED:
-            message = f"cannot ask the kernel how it carries marks: {err.strerror}"
-            raise MachineError(message, errno=err.errno or 0) from err
-    else:
-        return "packet-socket"
+    refusals = []
+    for method, question in ((TCX, _ask_for_tcx), (CLSACT, _ask_for_clsact), (PACKET_SOCKET, _ask_for_packet_socket)):
+        refusal = _refusal(method, question)
+        if refusal is None:
+            return method
+        refusals.append(f"{method}: {refusal}")
     raise UnsupportedError(
-        "this kernel lets nobody carry netfilter marks through a TUN or TAP device",
-        hint="run as root, or in a user namespace on Linux 5.19 or later (SO_RCVMARK)",
+        f"this kernel grants no way to carry netfilter marks ({'; '.join(refusals)})",
+        hint="run as root, or in a user namespace of your own on Linux 5.19 or later",
     )
 
 
-def _packet_socket(name: str | None) -> int:
-    """A packet socket that gets what leaves through an interface, with its mark; bound to none without a name."""
-    # Protocol 0 receives nothing: the filter stands before the first packet.
-    with socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC, 0) as sock:
-        sock.setsockopt(socket.SOL_SOCKET, _SO_RCVMARK, 1)
-        if name is None:
-            return sock.detach()
-        sock.setsockopt(SOL_PACKET, PACKET_AUXDATA, 1)
-        _enlarge(sock)
-        _only_outgoing(sock)
-        sock.bind((name, _ETH_P_ALL))
-        return sock.detach()
-
-
-def _enlarge(sock: socket.socket) -> None:
-    """As much room as the device's own queue has (500 packets), if only root may, else what anybody may."""
+def _refusal(method: str, question: Callable[[], None]) -> str | None:
     try:
-        sock.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _RECEIVE_BYTES)
-    except PermissionError:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BYTES)
+        question()
+    except OSError as err:
+        reason = err.strerror or str(err)
+        if err.errno in _REFUSALS:
+            return reason
+        raise MachineError(f"cannot ask the kernel for {method}: {reason}", errno=err.errno or 0) from err
+    return None
 
 
-def _only_outgoing(sock: socket.socket) -> None:
-    """Attach a classic filter: whole packets of type outgoing, nothing else."""
-    load_word, jump_equal, give = 0x20, 0x15, 0x06  # BPF_LD|BPF_W|BPF_ABS, BPF_JMP|BPF_JEQ|BPF_K, BPF_RET|BPF_K
-    packet_type = 0xFFFFF000 + 4  # SKF_AD_OFF + SKF_AD_PKTTYPE
-    program = (
-        (load_word, 0, 0, packet_type),
-        (jump_equal, 0, 1, _PACKET_OUTGOING),
-        (give, 0, 0, 0xFFFFFFFF),
-        (give, 0, 0, 0),
-    )
-    code = Buffer(b"".join(struct.pack("=HBBI", *instruction) for instruction in program))
-    sock.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, struct.pack("@HP", len(program), code.address))
+def _ask_for_tcx() -> None:
+    """Attach to an interface that cannot exist: only a kernel that knows TCX looks for it."""
+    with ExitStack() as closing:
+        _, ingress, _ = _load_programs(closing)
+        try:
+            bpf_objects.link_tcx(ingress, _NO_INTERFACE, bpf_objects.INGRESS)
+        except OSError as err:
+            if err.errno != errno.ENODEV:
+                raise
+
+
+def _ask_for_clsact() -> None:
+    """Attach to the `lo` of a network namespace that exists for this question only."""
+    with ExitStack() as closing, returning():
+        _, ingress, egress = _load_programs(closing)
+        syscalls.unshare(syscalls.CLONE_NEWNET)
+        clsact.attach(socket.if_nametoindex("lo"), ingress, egress)
+
+
+def _ask_for_packet_socket() -> None:
+    packet_socket.open_unbound().close()
+
+
+def _load_programs(closing: ExitStack) -> tuple[int, int, int]:
+    """Memory, ingress and egress program; closed with `closing`, what is attached keeps them alive."""
+
+    def kept(fd: int) -> int:
+        closing.callback(os.close, fd)
+        return fd
+
+    memory = kept(bpf_objects.create_memory(bpf.MEMORY_BYTES))
+    dictionary = kept(bpf_objects.create_dictionary(_DICTIONARY_ENTRIES))
+    ingress = kept(bpf_objects.load_program("gpiomux_in", bpf.ingress_program(memory)))
+    egress = kept(bpf_objects.load_program("gpiomux_out", bpf.egress_program(memory, dictionary)))
+    return memory, ingress, egress
+
+
+def _attach_programs(name: str, method: str) -> tuple[int, ...]:
+    index = socket.if_nametoindex(name)
+    with ExitStack() as closing:
+        memory, ingress, egress = _load_programs(closing)
+        if method == CLSACT:
+            clsact.attach(index, ingress, egress)
+            return (os.dup(memory),)
+        inward = bpf_objects.link_tcx(ingress, index, bpf_objects.INGRESS)
+        try:
+            outward = bpf_objects.link_tcx(egress, index, bpf_objects.EGRESS)
+        except OSError:
+            os.close(inward)
+            raise
+        return (os.dup(memory), inward, outward)
+
+
+def _keep_on_one_cpu(name: str) -> None:
+    """Switch RPS off: it hands a written packet to another CPU, which looks into the slot when it is too late.
+
+    Off is the default, but net.core.rps_default_mask and udev rules change it. Kernels without RPS have no such file.
+    """
+    sysfs = syscalls.open_sysfs()
+    try:
+        fd = os.open(f"class/net/{name}/queues/rx-0/rps_cpus", os.O_WRONLY | os.O_CLOEXEC, dir_fd=sysfs)
+    except FileNotFoundError:
+        return
+    finally:
+        os.close(sysfs)
+    try:
+        os.write(fd, b"0")
+    finally:
+        os.close(fd)

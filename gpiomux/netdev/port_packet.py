@@ -12,14 +12,10 @@ import select
 import socket
 import struct
 
+from gpiomux.netdev.packet_socket import PACKET_AUXDATA, SOL_PACKET
 from gpiomux.netdev.strays import without_stray
-from gpiomux.netdev.tuntap import set_carrier
+from gpiomux.netdev.tuntap import BUFFER_BYTES, set_carrier
 
-BUFFER_BYTES = 4 + 14 + 4 + 65535
-"""No packet is longer: protocol information, Ethernet header, VLAN tag, the largest MTU."""
-
-SOL_PACKET = 263
-PACKET_AUXDATA = 8
 _AUXDATA = struct.Struct("=IIIHHHH")  # struct tpacket_auxdata in linux/if_packet.h
 _VLAN_VALID = 0x10
 _ANCILLARY_BYTES = socket.CMSG_SPACE(4) + socket.CMSG_SPACE(_AUXDATA.size)

@@ -18,6 +18,10 @@ def open_port(method: str, kind: str, fds: tuple[int, ...]) -> PacketPort:
         OSError: the kernel does not let us map what was handed over.
     """
     match method:
+        case "bpf-tcx" | "bpf-clsact":
+            from gpiomux.netdev.port_bpf import BpfPort
+
+            return BpfPort(kind, fds)
         case "packet-socket":
             from gpiomux.netdev.port_packet import PacketSocketPort
 

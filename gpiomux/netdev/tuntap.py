@@ -16,6 +16,9 @@ from gpiomux.netdev.inside import entered
 
 DEVICE = "/dev/net/tun"
 
+BUFFER_BYTES = 4 + 16 + 4 + 14 + 4 + 65535
+"""No read is longer: protocol information, escape prefix, mark's tag, Ethernet header, VLAN tag, the largest MTU."""
+
 _TUNSETIFF = 0x400454CA
 _TUNSETPERSIST = 0x400454CB
 _TUNSETCARRIER = 0x400454E2
