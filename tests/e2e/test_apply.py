@@ -26,16 +26,7 @@ def machine(host: Host) -> dict[str, object]:
     questions = (("-details", "link"), ("addr",), ("route", "show", "table", "all"), ("-6", "route"), ("rule",))
     networks: dict[str, object] = {}
     for netns in (None, *sorted(namespaces.network_names())):
-        networks[str(netns)] = [
-            json.loads(host.run("ip", "-json", *words, netns=netns) or "[]")
-            for words in (
-                ("-details", "link"),
-                ("addr",),
-                ("route", "show", "table", "all"),
-                ("rule",),
-                ("-6", "route"),
-            )
-        ]
+        networks[str(netns)] = [json.loads(host.run("ip", "-json", *words, netns=netns) or "[]") for words in questions]
     files = sorted(str(path) for path in RUN_DIRECTORY.rglob("*")) if RUN_DIRECTORY.exists() else None
     return {"networks": networks, "files": files, "processes": namespaces.child_processes()}
 
