@@ -63,7 +63,7 @@ def stats_tables(stats: Answer) -> tuple[Table, ...]:
 def duration(seconds: float) -> str:
     """A time in its two largest units, for example `3 min 2 s`."""
     rest = int(seconds)
-    words = []
+    words: list[str] = []
     for unit, length_s in (("d", 86400), ("h", 3600), ("min", 60), ("s", 1)):
         count, rest = divmod(rest, length_s)
         if count or (unit == "s" and not words):

@@ -1,0 +1,87 @@
+"""Where a verb gets its answer: from the running daemon, from one started for it, or from a one-shot of it.
+
+A *one-shot* is gpiomuxd answering one client on an inherited socket: it reads the machine, takes no lock and changes
+nothing, so that the verbs which read work without a daemon and leave none behind.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+from gpiomux.control import client
+from gpiomux.errors import DaemonError, UsageError
+from gpiomux.rundir import RunDir
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from gpiomux.control.client import Client
+
+STANDARD_INPUT = "-"
+
+
+def read_text(file: str) -> tuple[str, str]:
+    """Read a configuration file; return its text and the name that messages shall give it.
+
+    Raises:
+        UsageError: it cannot be read.
+        ConfigError: it is too large, or not UTF-8.
+    """
+    from gpiomux.config import text
+
+    most = text.LIMIT_BYTES + 1  # enough to see that it is too large, and not all of /dev/zero
+    try:
+        if file == STANDARD_INPUT:
+            data, name = sys.stdin.buffer.read(most), "<stdin>"
+        else:
+            with open(file, "rb") as opened:
+                data, name = opened.read(most), file
+    except OSError as err:
+        raise UsageError(f"{file}: {err.strerror}", hint="name a readable configuration file, or -") from err
+    return text.decode(data, name), name
+
+
+def running() -> Client | None:
+    """Connect to the daemon; None if there is none.
+
+    Raises:
+        DaemonError: there is one, but not for this user.
+    """
+    try:
+        return client.connect(RunDir.from_environment())
+    except DaemonError as error:
+        if isinstance(error.__cause__, (FileNotFoundError, ConnectionRefusedError)):
+            return None
+        raise
+
+
+def started() -> Client:
+    """Start a daemon and connect to it.
+
+    Raises:
+        GpiomuxError: it did not start, and why.
+    """
+    rundir = RunDir.from_environment()
+    client.start_daemon(rundir)
+    return client.connect(rundir)
+
+
+def read(verb: str, args: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Ask with a verb that reads: the daemon, or a one-shot where none runs.
+
+    Raises:
+        GpiomuxError: what the daemon said, or that it could not be asked.
+    """
+    with running() or client.one_shot(RunDir.from_environment()) as asked:
+        return asked.ask(verb, args)
+
+
+def links_exist() -> bool:
+    """Tell whether links of ours are on this machine although no daemon runs.
+
+    Raises:
+        DaemonError: the machine could not be looked at.
+    """
+    with client.one_shot(RunDir.from_environment()) as asked:
+        return bool(asked.ask("status")["links"])

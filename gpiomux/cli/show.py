@@ -1,0 +1,125 @@
+"""The verbs that read: validate, plan, show, status, stats. Each returns the exit status; none changes anything."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from gpiomux.cli import ask, output
+
+if TYPE_CHECKING:
+    from gpiomux.config.model import Config
+    from gpiomux.errors import ConfigError
+
+CHANGES = 2
+"""Exit status of `plan` when something would be done."""
+NO_LINKS = "no links are running"
+
+
+def validate(file: str, *, json: bool) -> int:
+    """Check a configuration; with `json`, the faults are part of what is printed.
+
+    Raises:
+        UsageError: the file cannot be read.
+        ConfigError: something is wrong with it (without `json`).
+    """
+    from gpiomux.config import load
+    from gpiomux.errors import ConfigError
+
+    text, name = ask.read_text(file)
+    try:
+        config = load.load_text(text, name)
+    except ConfigError as error:
+        if not json:
+            raise
+        output.as_json({"file": name, "valid": False, "faults": _faults(error)})
+        return error.exit_status
+    if json:
+        output.as_json({"file": name, "valid": True, "faults": []})
+    else:
+        output.line(f"{name}: valid, {_size(config)}")
+    return 0
+
+
+def plan(file: str, *, json: bool) -> int:
+    """Print what `apply` would do with the file.
+
+    Raises:
+        GpiomuxError: the file, or what the daemon says about it.
+    """
+    text, name = ask.read_text(file)
+    answer = ask.read("plan", {"text": text, "file": name})
+    operations = answer["operations"]
+    if json:
+        output.as_json(answer)
+    elif operations:
+        output.operations(operations)
+    else:
+        output.line("nothing to do")
+    return CHANGES if operations else 0
+
+
+def show(*, json: bool) -> int:
+    """Print the running configuration.
+
+    Raises:
+        DaemonError: neither a daemon nor the machine could be asked.
+    """
+    config = ask.read("show")["config"]
+    if json:
+        output.as_json(config)
+        return 0
+    from gpiomux.cli.document import to_yaml
+
+    if not config["links"]:
+        output.line(f"# {NO_LINKS}")
+    output.line(to_yaml(config).rstrip("\n"))
+    return 0
+
+
+def status(*, json: bool) -> int:
+    """Print how each link is.
+
+    Raises:
+        DaemonError: neither a daemon nor the machine could be asked.
+    """
+    answer = ask.read("status")
+    if json:
+        output.as_json(answer)
+    elif not answer["links"]:
+        output.line(NO_LINKS)
+    else:
+        from gpiomux.stats import report
+
+        output.line(report.daemon_line(answer) + "\n")
+        output.tables(report.status_tables(answer))
+    return 0
+
+
+def stats(*, json: bool) -> int:
+    """Print what was counted.
+
+    Raises:
+        DaemonError: neither a daemon nor the machine could be asked.
+    """
+    answer = ask.read("stats")
+    if json:
+        output.as_json(answer)
+    elif not answer["links"]:
+        output.line(NO_LINKS)
+    else:
+        from gpiomux.stats import report
+
+        output.tables(report.stats_tables(answer))
+    return 0
+
+
+def _faults(error: ConfigError) -> list[dict[str, Any]]:
+    from dataclasses import asdict
+
+    return [asdict(fault) for fault in error.faults]
+
+
+def _size(config: Config) -> str:
+    links, children = len(config.links), sum(len(link.children) for link in config.links)
+    text = f"{links} link{'s' if links != 1 else ''}"
+    return f"{text}, {children} child{'ren' if children != 1 else ''}" if children else text

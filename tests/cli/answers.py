@@ -1,0 +1,44 @@
+"""Answers of a daemon as the contract of the control socket has them; tests change what they are about."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def link_status(**changes: Any) -> dict[str, Any]:
+    """One link of an answer to `status`; `datapath=` changes single fields of it."""
+    datapath = {"pid": 4242, "state": "running", "restarts": 0, "uptime_s": 65.2, "last_exit": ""}
+    link: dict[str, Any] = {
+        "name": "geth0",
+        "mode": "net_hdr",
+        "medium": "sim",
+        "wire": "cable0",
+        "netns": None,
+        "up": True,
+        "mtu": 1500,
+        "carrier": True,
+        "reason": "",
+        "peer": {"epoch": 0xBEEF, "reader": 0x8, "writer": 0x12, "mode": "net_hdr", "mtu": 1500},
+        "epoch": 0xF00D,
+        "marks": {"method": "bpf-tcx", "limits": ""},
+        "datapath": {**datapath, **changes.pop("datapath", {})},
+        "children": [{"name": "child1", "netns": None, "marks": [7]}],
+        "line": {"words_in": 300, "words_out": 301, "interrupts": 2, "polls": 900, "sleeping": True},
+        "addresses": ["10.10.0.1/24"],
+    }
+    return {**link, **changes}
+
+
+def status(*links: dict[str, Any]) -> dict[str, Any]:
+    """An answer to `status`."""
+    return {"daemon": {"pid": 4120, "version": "0.1.0", "uptime_s": 120.0}, "links": list(links)}
+
+
+def link_stats() -> dict[str, Any]:
+    """One link of an answer to `stats`."""
+    return {
+        "name": "geth0",
+        "counters": {"frames_in": 12, "crc_errors": 0},
+        "line": {"words_in": 300, "sleeping": True},
+        "interfaces": {"geth0": {"rx_packets": 3, "tx_packets": 4}, "child1": {"rx_packets": 1, "tx_packets": 0}},
+    }

@@ -1,0 +1,198 @@
+"""gpiomux.cli.show: the verbs that read, against a daemon that speaks the real protocol."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from gpiomux.errors import ConfigError, Fault, GpiomuxError
+from tests.cli import answers
+from tests.cli.commands import on_terminal
+from tests.cli.fake_daemon import operation
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.cli.conftest import Run
+    from tests.cli.fake_daemon import FakeDaemon
+
+GOOD = """\
+links:
+  - {name: geth0, mode: net_hdr, medium: sim, wire: w, protocol: {reader: 0x12, writer: 0x8}}
+  - name: geth1
+    mode: net_hdr
+    medium: sim
+    wire: w
+    protocol: {reader: 0x8, writer: 0x12}
+    children: [{name: child1, marks: [7]}]
+"""
+BAD = "links:\n  - {name: geth0, moode: eth}\n"
+
+
+@pytest.fixture
+def good(tmp_path: Path) -> str:
+    path = tmp_path / "good.yaml"
+    path.write_text(GOOD)
+    return str(path)
+
+
+@pytest.fixture
+def bad(tmp_path: Path) -> str:
+    path = tmp_path / "bad.yaml"
+    path.write_text(BAD)
+    return str(path)
+
+
+def test_validate_says_what_is_in_a_good_file(run: Run, good: str) -> None:
+    assert run("validate", good) == (0, f"{good}: valid, 2 links, 1 child\n", "")
+
+
+def test_validate_lists_every_fault_of_a_bad_file(run: Run, bad: str) -> None:
+    status, out, err = run("validate", bad)
+    assert (status, out) == (2, "")
+    assert f"{bad}:2:19: links[0].moode: " in err
+    assert "did you mean" in err
+    faults = err.count(f"{bad}:")
+    assert faults > 1
+    assert err.endswith(f"gpiomux: {faults} faults in the configuration\n")
+
+
+def test_validate_as_json_has_the_faults_in_its_output(run: Run, bad: str, good: str) -> None:
+    status, out, err = run("validate", "--json", bad)
+    answer = json.loads(out)
+    assert (status, err, answer["file"], answer["valid"]) == (2, "", bad, False)
+    assert {(fault["path"], fault["line"]) for fault in answer["faults"]} >= {("links[0].moode", 2)}
+    status, out, err = run("validate", "--json", good)
+    assert (status, json.loads(out), err) == (0, {"file": good, "valid": True, "faults": []}, "")
+
+
+PLANNED = {"operations": [operation("+ interface geth0 (tun)"), operation("~ interface geth1 (tun): mtu 1500 -> 1400")]}
+
+
+@pytest.mark.parametrize(
+    ("answer", "status", "text"),
+    [
+        (PLANNED, 2, "+ interface geth0 (tun)\n~ interface geth1 (tun): mtu 1500 -> 1400\n"),
+        ({"operations": []}, 0, "nothing to do\n"),
+    ],
+)
+def test_plan_prints_operations_and_tells_by_its_status(
+    run: Run, daemon: FakeDaemon, good: str, answer: dict[str, Any], status: int, text: str
+) -> None:
+    daemon.answers["plan"] = answer
+    assert run("plan", good) == (status, text, "")
+    assert daemon.requests[0].args == {"text": GOOD, "file": good}
+    status_json, out, err = run("plan", "--json", good)
+    assert (status_json, json.loads(out), err) == (status, answer, "")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        GpiomuxError("geth0: failed"),
+        ConfigError((Fault(file="good.yaml", line=1, column=1, path="", message="is bad"),)),
+    ],
+)
+def test_an_error_of_plan_is_never_taken_for_changes(
+    run: Run, daemon: FakeDaemon, good: str, error: GpiomuxError
+) -> None:
+    daemon.answers["plan"] = error
+    status, out, err = run("plan", good)
+    assert (status, out) == (1, "")
+    assert err.endswith(f"gpiomux: {error}\n")
+
+
+def test_a_wrong_command_line_of_plan_is_not_taken_for_changes(run: Run) -> None:
+    assert run("plan").status == 1
+    assert run("plan", "/nonexistent").status == 1
+
+
+def test_status_shows_a_table_for_each_link(run: Run, daemon: FakeDaemon) -> None:
+    second = answers.link_status(name="geth1", carrier=False, reason="peer writes 8, this link reads 12", children=[])
+    daemon.answers["status"] = answers.status(answers.link_status(), second)
+    status, out, err = run("status")
+    assert (status, err) == (0, "")
+    assert out == (
+        "gpiomuxd 0.1.0, pid 4120, up 2 min\n"
+        "\n"
+        "geth0: carrier\n"
+        "  mode          net_hdr, mtu 1500\n"
+        "  medium        sim, wire cable0\n"
+        "  interface     up, 10.10.0.1/24\n"
+        "  peer          net_hdr, mtu 1500, reads 0x8, writes 0x12, epoch 0xbeef\n"
+        "  marks         bpf-tcx\n"
+        "  datapath      pid 4242, up 1 min 5 s\n"
+        "  child child1  mark 7\n"
+        "\n"
+        "geth1: no carrier: peer writes 8, this link reads 12\n"
+        "  mode       net_hdr, mtu 1500\n"
+        "  medium     sim, wire cable0\n"
+        "  interface  up, 10.10.0.1/24\n"
+        "  peer       net_hdr, mtu 1500, reads 0x8, writes 0x12, epoch 0xbeef\n"
+        "  marks      bpf-tcx\n"
+        "  datapath   pid 4242, up 1 min 5 s\n"
+    )
+
+
+def test_status_on_a_terminal_is_coloured_and_says_the_same(run: Run, daemon: FakeDaemon) -> None:
+    daemon.answers["status"] = answers.status(answers.link_status())
+    plain = run("status").out
+    status, shown = on_terminal("status")
+    assert status == 0
+    assert "\x1b[1;32mcarrier\x1b[0m" in shown or "\x1b[1;32m  carrier\x1b[0m" in shown
+    for word in plain.replace(":", "").split():
+        assert word in shown.replace(":", "")
+
+
+def test_stats_show_tables(run: Run, daemon: FakeDaemon) -> None:
+    daemon.answers["stats"] = {"links": [answers.link_stats()]}
+    status, out, err = run("stats")
+    assert (status, err) == (0, "")
+    assert out == (
+        "geth0 counters\n"
+        "  frames_in   12\n"
+        "  crc_errors   0\n"
+        "\n"
+        "geth0 line\n"
+        "  words_in  300\n"
+        "  sleeping  yes\n"
+        "\n"
+        "geth0 interfaces\n"
+        "  interface  rx_packets  tx_packets\n"
+        "  geth0               3           4\n"
+        "  child1              1           0\n"
+    )
+
+
+@pytest.mark.parametrize("verb", ["status", "stats", "show"])
+def test_json_is_the_answer_itself(run: Run, daemon: FakeDaemon, verb: str) -> None:
+    daemon.answers["status"] = answers.status(answers.link_status())
+    daemon.answers["stats"] = {"links": [answers.link_stats()]}
+    daemon.answers["show"] = {"config": {"links": []}}
+    status, out, err = run(verb, "--json")
+    told = daemon.answers[verb]
+    assert isinstance(told, dict)
+    assert (status, json.loads(out), err) == (0, told["config"] if verb == "show" else told, "")
+
+
+@pytest.mark.parametrize("verb", ["status", "stats"])
+def test_no_links_is_no_error(run: Run, daemon: FakeDaemon, verb: str) -> None:
+    daemon.answers[verb] = {"daemon": None, "links": []}
+    assert run(verb) == (0, "no links are running\n", "")
+
+
+def test_show_without_links_is_a_file_that_wants_nothing(run: Run, daemon: FakeDaemon) -> None:
+    daemon.answers["show"] = {"config": {"links": []}}
+    assert run("show") == (0, "# no links are running\nlinks: []\n", "")
+
+
+def test_show_prints_yaml(run: Run, daemon: FakeDaemon) -> None:
+    link = {"name": "geth0", "protocol": {"reader": 18, "writer": 8}, "addresses": ["10.10.0.1/24"]}
+    daemon.answers["show"] = {"config": {"links": [link]}}
+    assert run("show") == (
+        0,
+        "links:\n  - name: geth0\n    protocol: {reader: 0x12, writer: 0x8}\n    addresses: [10.10.0.1/24]\n",
+        "",
+    )

@@ -1,0 +1,115 @@
+"""gpiomux.stats.report: what a reader of `status` and `stats` is told, and in which words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from gpiomux.stats import report
+from gpiomux.stats.report import Tone
+from tests.cli.answers import link_stats, link_status
+
+
+def table_of(**changes: Any) -> report.Table:
+    return report.status_tables({"daemon": None, "links": [link_status(**changes)]})[0]
+
+
+def properties_of(table: report.Table) -> dict[str, str]:
+    return {row[0]: row[1] for row in table.rows}
+
+
+def row_of(name: str, **changes: Any) -> str:
+    return properties_of(table_of(**changes))[name]
+
+
+def test_a_link_with_carrier_is_good_news() -> None:
+    table = table_of()
+    assert (table.title, table.note, table.tone) == ("geth0", "carrier", Tone.GOOD)
+    assert properties_of(table) == {
+        "mode": "net_hdr, mtu 1500",
+        "medium": "sim, wire cable0",
+        "interface": "up, 10.10.0.1/24",
+        "peer": "net_hdr, mtu 1500, reads 0x8, writes 0x12, epoch 0xbeef",
+        "marks": "bpf-tcx",
+        "datapath": "pid 4242, up 1 min 5 s",
+        "child child1": "mark 7",
+    }
+
+
+@pytest.mark.parametrize(
+    ("changes", "note", "tone"),
+    [
+        (
+            {"carrier": False, "reason": "peer writes 8, this link reads 12"},
+            "no carrier: peer writes 8, this link reads 12",
+            Tone.BAD,
+        ),
+        ({"carrier": False, "reason": ""}, "no carrier", Tone.BAD),
+        ({"up": False}, "carrier, but the interface is down", Tone.WAITING),
+        ({"datapath": {"state": "starting"}}, "datapath starting", Tone.WAITING),
+        ({"datapath": {"state": "failed", "last_exit": "status 3"}}, "datapath failed: status 3", Tone.BAD),
+        ({"datapath": {"state": "failed", "last_exit": ""}}, "datapath failed", Tone.BAD),
+    ],
+)
+def test_the_note_names_the_first_obstacle(changes: dict[str, Any], note: str, tone: Tone) -> None:
+    table = table_of(**changes)
+    assert (table.note, table.tone) == (note, tone)
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "text"),
+    [
+        ("medium", {"medium": "gpio", "wire": None}, "gpio"),
+        ("interface", {"up": False, "netns": "far", "addresses": []}, "down in netns far"),
+        ("peer", {"peer": None}, "not heard"),
+        (
+            "marks",
+            {"marks": {"method": "packet-socket", "limits": "mark is not set"}},
+            "packet-socket: mark is not set",
+        ),
+        (
+            "datapath",
+            {"datapath": {"restarts": 1, "last_exit": "killed by SIGKILL"}},
+            "pid 4242, up 1 min 5 s, 1 restart (last exit: killed by SIGKILL)",
+        ),
+        ("datapath", {"datapath": {"restarts": 2, "last_exit": ""}}, "pid 4242, up 1 min 5 s, 2 restarts"),
+        ("datapath", {"datapath": {"pid": None, "state": "starting"}}, "starting"),
+        ("child c", {"children": [{"name": "c", "netns": None, "marks": []}]}, "no marks"),
+        ("child c", {"children": [{"name": "c", "netns": "far", "marks": [7, 9]}]}, "marks 7, 9, in netns far"),
+    ],
+)
+def test_a_property_of_a_link(name: str, changes: dict[str, Any], text: str) -> None:
+    assert row_of(name, **changes) == text
+
+
+@pytest.mark.parametrize(
+    ("daemon", "text"),
+    [
+        (None, "gpiomuxd is not running; the links run without it"),
+        ({"pid": 7, "version": "0.1.0", "uptime_s": 3700.5}, "gpiomuxd 0.1.0, pid 7, up 1 h 1 min"),
+    ],
+)
+def test_the_daemon_is_named_in_one_line(daemon: dict[str, Any] | None, text: str) -> None:
+    assert report.daemon_line({"daemon": daemon, "links": []}) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0, "0 s"), (0.99, "0 s"), (59, "59 s"), (60, "1 min"), (62, "1 min 2 s"), (3600, "1 h"), (90061, "1 d 1 h")],
+)
+def test_a_duration_has_its_two_largest_units(seconds: float, text: str) -> None:
+    assert report.duration(seconds) == text
+
+
+def test_stats_give_three_tables_for_each_link() -> None:
+    tables = report.stats_tables({"links": [link_stats()]})
+    assert [table.title for table in tables] == ["geth0 counters", "geth0 line", "geth0 interfaces"]
+    assert tables[0].rows == (("frames_in", "12"), ("crc_errors", "0"))
+    assert tables[1].rows == (("words_in", "300"), ("sleeping", "yes"))
+    assert tables[2].columns == ("interface", "rx_packets", "tx_packets")
+    assert tables[2].rows == (("geth0", "3", "4"), ("child1", "1", "0"))
+
+
+def test_what_counted_nothing_gets_no_table() -> None:
+    assert report.stats_tables({"links": [{"name": "geth0", "counters": {}, "line": {}, "interfaces": {}}]}) == ()
