@@ -51,6 +51,11 @@ def pytest_report_header(config: pytest.Config) -> str:
     return f"netns: {config.stash[_refusal] or 'real interfaces, in private namespaces'}"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let the tests on real interfaces come last: what is wrong below them shows sooner and clearer elsewhere."""
+    items.sort(key=lambda item: item.get_closest_marker("netns") is not None)
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip a test that this machine cannot run, or fail it in CI."""
     reason = item.config.stash[_refusal]
