@@ -71,7 +71,7 @@ def _compare(
         for have in found:
             want = wanted.get(have.key)
             aim = None if want is None else _in_place(have, want)
-            if aim is None or not footing.issuperset(have.requires):
+            if aim is None or have.key in observed.broken or not footing.issuperset(have.requires):
                 removed.append(have)
             else:
                 kept[have.key] = (have, aim)

@@ -24,6 +24,8 @@ class Observed:
 
     state: State = frozenset()
     """What is ours. An interface of ours shows the hardware address it has, chosen by us or by the kernel."""
+    broken: frozenset[Key] = frozenset()
+    """Keys of what stands in `state` but serves no more, and must be made anew if it is wanted."""
     foreign: frozenset[Foreign] = frozenset()
     """What is not ours, but could be in the way; without the interfaces that every namespace has by itself."""
     borrowed: frozenset[str] = frozenset()

@@ -1,0 +1,215 @@
+"""The real machine: the only verbs that alter the kernel, the run directory and the datapaths."""
+
+from __future__ import annotations
+
+import errno
+import os
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any, Self, assert_never
+
+from gpiomux.config.plain import transport_to_plain
+from gpiomux.errors import GpiomuxError, MachineError
+from gpiomux.lines.backends import open_driver_fds
+from gpiomux.lines.wire_file import make_wire, remove_wire
+from gpiomux.netdev import netns
+from gpiomux.netdev.marks import prepare_port
+from gpiomux.netdev.rtnl import Rtnl
+from gpiomux.netdev.tags import tag
+from gpiomux.netdev.tuntap import open_tun
+from gpiomux.plan.state import Address, Attachment, Datapath, Interface, Mark, Netns, Resource, Route, Wire
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import TracebackType
+
+    from gpiomux.apply.datapaths import Datapaths
+    from gpiomux.plan.state import State
+    from gpiomux.rundir import RunDir
+
+_GONE = frozenset((errno.ENOENT, errno.ENODEV, errno.EADDRNOTAVAIL, errno.ESRCH, errno.ECONNRESET))
+"""What is said about an object that is not there. Addresses and routes go along with others, interfaces with their
+namespace, attachments with their process; removing them is then already done."""
+
+
+class KernelMachine:
+    """Performs operations of a plan; used in a `with` statement, for one plan.
+
+    *Threads and processes:* one thread, which enters other network namespaces and is back after each verb.
+    """
+
+    def __init__(self, rundir: RunDir, datapaths: Datapaths, state: State) -> None:
+        """Work on a machine on which `state` has been observed."""
+        self._rundir = rundir
+        self._datapaths = datapaths
+        self._interfaces = {it.name: it for it in state if isinstance(it, Interface)}
+        self._sockets: dict[str | None, tuple[Rtnl, ExitStack]] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, err: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for name in list(self._sockets):
+            self._leave(name)
+
+    def create(self, resource: Resource) -> None:
+        """Make a resource; see `gpiomux.plan.operations.Machine`.
+
+        Raises:
+            GpiomuxError: the machine refused; nothing was made.
+        """
+        match resource:
+            case Netns(name=name):
+                netns.create(name)
+            case Wire(name=name):
+                make_wire(self._rundir.wire(name))
+            case Interface():
+                self._create_interface(resource)
+            case Address():
+                self._rtnl(resource.netns).add_address(resource.interface, resource.address)
+            case Route():
+                self._rtnl(resource.netns).add_route(resource.interface, resource.to, resource.via, resource.metric)
+            case Datapath():
+                self._start(resource)
+            case Attachment(link=link, child=child):
+                with self._port(child) as (port, fds):
+                    self._datapaths.ask(link, {"do": "attach", "child": child, "port": port}, fds)
+            case Mark(link=link, child=child, mark=mark):
+                self._datapaths.ask(link, {"do": "bind", "child": child, "mark": mark})
+            case _:
+                assert_never(resource)
+
+    def remove(self, resource: Resource) -> None:
+        """Take a resource away; see `gpiomux.plan.operations.Machine`.
+
+        Raises:
+            GpiomuxError: the machine refused; the resource stands.
+        """
+        try:
+            self._remove(resource)
+        except MachineError as err:
+            if err.errno not in _GONE:
+                raise
+        if isinstance(resource, Interface):
+            self._interfaces.pop(resource.name, None)
+
+    def change(self, old: Resource, new: Resource) -> None:
+        """Change an interface while it stands; see `gpiomux.plan.operations.Machine`.
+
+        Raises:
+            GpiomuxError: the machine refused; the interface is as before.
+        """
+        assert isinstance(old, Interface)
+        assert isinstance(new, Interface)
+        try:
+            self._change_interface(old, new)
+        except GpiomuxError:
+            self._change_interface(new, old)
+            raise
+        self._interfaces[new.name] = new
+
+    def _remove(self, resource: Resource) -> None:
+        match resource:
+            case Netns(name=name):
+                self._leave(name)  # an open socket would keep the namespace alive
+                netns.remove(name)
+            case Wire(name=name):
+                remove_wire(self._rundir.wire(name))
+            case Interface():
+                self._rtnl(resource.netns).delete_link(resource.name)
+            case Address():
+                self._rtnl(resource.netns).remove_address(resource.interface, resource.address)
+            case Route():
+                self._rtnl(resource.netns).remove_route(resource.interface, resource.to, resource.via, resource.metric)
+            case Datapath(link=link):
+                self._datapaths.stop(link)
+            case Attachment(link=link, child=child):
+                self._datapaths.ask(link, {"do": "detach", "child": child})
+            case Mark(link=link, mark=mark):
+                self._datapaths.ask(link, {"do": "unbind", "mark": mark})
+            case _:
+                assert_never(resource)
+
+    def _create_interface(self, wanted: Interface) -> None:
+        rtnl = self._rtnl(wanted.netns)
+        # The device is persistent: it stays when the descriptor is closed, and waits for its datapath.
+        os.close(open_tun(wanted.name, wanted.kind, wanted.netns))
+        try:
+            rtnl.set_alias(wanted.name, tag(wanted.link))
+            rtnl.set_mtu(wanted.name, wanted.mtu)
+            if wanted.mac is not None:
+                rtnl.set_mac(wanted.name, wanted.mac)
+            if wanted.up:
+                rtnl.set_up(wanted.name, True)
+        except GpiomuxError:
+            rtnl.delete_link(wanted.name)
+            raise
+        self._interfaces[wanted.name] = wanted
+
+    def _change_interface(self, old: Interface, new: Interface) -> None:
+        rtnl = self._rtnl(new.netns)
+        if new.mac is not None and new.mac != old.mac:
+            rtnl.set_mac(new.name, new.mac)
+        if new.mtu != old.mtu:
+            rtnl.set_mtu(new.name, new.mtu)
+            if new.name == new.link:
+                self._tell_mtu(new)
+        if new.up != old.up:
+            rtnl.set_up(new.name, new.up)
+
+    def _tell_mtu(self, interface: Interface) -> None:
+        try:
+            self._datapaths.ask(interface.link, {"do": "mtu", "mtu": interface.mtu})
+        except MachineError as err:
+            if err.errno not in _GONE:  # it is told when it starts
+                raise
+
+    def _start(self, wanted: Datapath) -> None:
+        interface = self._interface(wanted.link)
+        with self._port(wanted.link) as (port, fds), ExitStack() as opened:
+            driver_fds = open_driver_fds(wanted.transport, self._rundir)
+            for fd in driver_fds:
+                opened.callback(os.close, fd)
+            message = {
+                "do": "start",
+                "link": wanted.link,
+                "transport": transport_to_plain(wanted.transport),
+                "mtu": interface.mtu,
+                "port": port,
+                "driver_fds": len(driver_fds),
+            }
+            self._datapaths.start(wanted.link, message, [*fds, *driver_fds])
+
+    @contextmanager
+    def _port(self, name: str) -> Iterator[tuple[dict[str, Any], tuple[int, ...]]]:
+        """Open an interface for its datapath: the port as a message has it, and descriptors that live in the block."""
+        interface = self._interface(name)
+        with ExitStack() as opened:
+            tun = open_tun(name, interface.kind, interface.netns)
+            try:
+                handles = prepare_port(name, interface.kind, interface.netns, tun)
+            except GpiomuxError:
+                os.close(tun)
+                raise
+            for fd in handles.fds:
+                opened.callback(os.close, fd)
+            yield {"method": handles.method, "kind": handles.kind, "fds": len(handles.fds)}, handles.fds
+
+    def _interface(self, name: str) -> Interface:
+        # open_tun would make the device if it were not there, without tag and addresses.
+        if name not in self._interfaces:
+            hint = "`gpiomux apply` makes it again"
+            raise MachineError(f"interface {name} does not exist", errno=errno.ENODEV, hint=hint)
+        return self._interfaces[name]
+
+    def _rtnl(self, name: str | None) -> Rtnl:
+        """A socket in a network namespace, opened once for all operations there."""
+        if name not in self._sockets:
+            stack = ExitStack()
+            self._sockets[name] = (stack.enter_context(Rtnl(name)), stack)
+        return self._sockets[name][0]
+
+    def _leave(self, name: str | None) -> None:
+        if name in self._sockets:
+            self._sockets.pop(name)[1].close()

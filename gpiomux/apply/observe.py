@@ -1,0 +1,138 @@
+"""Look at the machine: what is ours on it, and what others have in the places where ours is or shall be.
+
+Changes nothing. Looked at are the network namespace we are in, named ones as asked for, the simulated wires of the
+run directory and the datapaths that answer there.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from gpiomux.config.plain import transport_from_plain
+from gpiomux.errors import MachineError
+from gpiomux.netdev import netns
+from gpiomux.netdev.rtnl import Rtnl
+from gpiomux.netdev.tags import NETNS_ALIAS, link_of
+from gpiomux.plan.observed import Foreign, Observed
+from gpiomux.plan.state import Address, Attachment, Datapath, Interface, Key, Mark, Netns, Resource, Route, Wire
+from gpiomux.plan.wanted import known_metric
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from gpiomux.apply.datapaths import Datapaths
+    from gpiomux.netdev.rtnl import LinkInfo
+    from gpiomux.rundir import RunDir
+
+INBORN = frozenset(("lo", "tunl0", "gre0", "gretap0", "erspan0", "ip_vti0", "ip6_vti0", "sit0", "ip6tnl0", "ip6gre0"))
+"""Interfaces that a network namespace may have by itself, as modules are loaded (sysctl net.core.fb_tunnels_only_for
+_init_net); they cannot be removed and are in nobody's way."""
+
+
+@dataclass(slots=True)
+class _Findings:
+    state: set[Resource] = field(default_factory=set)
+    broken: set[Key] = field(default_factory=set)
+    foreign: set[Foreign] = field(default_factory=set)
+    borrowed: set[str] = field(default_factory=set)
+
+
+def observe(rundir: RunDir, datapaths: Datapaths, namespaces: Iterable[str]) -> Observed:
+    """Look at the machine once.
+
+    Args:
+        rundir: where our wires are.
+        datapaths: our processes.
+        namespaces: names of network namespaces that may hold something of ours, or shall; those that do not exist
+            are passed over.
+
+    Raises:
+        MachineError: something cannot be looked at.
+    """
+    found = _Findings()
+    _look_at_network(None, found)
+    existing = set(netns.names())
+    for name in sorted(existing.intersection(namespaces)):
+        _look_at_network(name, found)
+    _look_at_wires(rundir, found)
+    for link in datapaths.running():
+        report = datapaths.report(link)
+        if report is not None:
+            _note_datapath(link, report, found)
+    return Observed(
+        state=frozenset(found.state),
+        broken=frozenset(found.broken),
+        foreign=frozenset(found.foreign),
+        borrowed=frozenset(found.borrowed),
+    )
+
+
+def _look_at_network(name: str | None, found: _Findings) -> None:
+    with Rtnl(name) as rtnl:
+        links = rtnl.links()
+        ours = {link.name for link in links if _note_interface(name, link, found)}
+        if ours:
+            _note_addresses(name, rtnl, ours, found)
+    if name is not None:
+        if any(link.name == "lo" and link.alias == NETNS_ALIAS for link in links):
+            found.state.add(Netns(name=name))
+        else:
+            found.borrowed.add(name)
+
+
+def _note_interface(name: str | None, link: LinkInfo, found: _Findings) -> bool:
+    """Note an interface; whether it is ours."""
+    owner = link_of(link.alias)
+    if link.name in INBORN:
+        return False
+    if owner is None:
+        found.foreign.add(Foreign(netns=name, key=("interface", link.name)))
+        return False
+    interface = Interface(
+        name=link.name, link=owner, kind=link.kind, netns=name, mtu=link.mtu, mac=link.mac, up=link.up
+    )
+    found.state.add(interface)
+    return True
+
+
+def _note_addresses(name: str | None, rtnl: Rtnl, ours: set[str], found: _Findings) -> None:
+    """Note addresses and routes of our interfaces, tagged or not."""
+    for it in rtnl.addresses():
+        if it.interface in ours:
+            _note(Address(interface=it.interface, netns=name, address=it.address), it.ours, found)
+    for to in rtnl.routes():
+        if to.interface in ours:
+            metric = known_metric(to.to, to.metric)
+            route = Route(interface=to.interface, netns=name, to=to.to, via=to.via, metric=metric)
+            _note(route, to.ours, found)
+
+
+def _note(resource: Address | Route, ours: bool, found: _Findings) -> None:
+    if ours:
+        found.state.add(resource)
+    else:
+        found.foreign.add(Foreign(netns=resource.netns, key=resource.key))
+
+
+def _look_at_wires(rundir: RunDir, found: _Findings) -> None:
+    try:
+        names = [path.name for path in rundir.wires.iterdir() if not path.name.startswith(".")]
+    except FileNotFoundError:
+        return
+    except OSError as err:
+        raise MachineError(f"cannot read {rundir.wires}: {err.strerror}", errno=err.errno or 0) from err
+    found.state.update(Wire(name=name) for name in names)
+
+
+def _note_datapath(link: str, report: dict[str, Any], found: _Findings) -> None:
+    datapath = Datapath(link=link, transport=transport_from_plain(report["transport"]))
+    found.state.add(datapath)
+    for child in report["children"]:
+        attachment = Attachment(link=link, child=child["name"])
+        found.state.add(attachment)
+        found.state.update(Mark(link=link, child=child["name"], mark=mark) for mark in child["marks"])
+        if child["name"] in report["gone"]:
+            found.broken.add(attachment.key)
+    if link in report["gone"]:
+        found.broken.add(datapath.key)
