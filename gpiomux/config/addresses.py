@@ -48,7 +48,7 @@ def check_gateway(text: str) -> Refusal | None:
     try:
         address = ip_address(_without_zone(text))
     except ValueError:
-        return Refusal(f"{quoted(text)} is not an address", expected)
+        return Refusal(f"{quoted(text)} is no address", expected)
     kind = _unusable(address.is_unspecified, address.is_multicast, str(address))
     return Refusal(f"{quoted(text)} is {kind}", "expected the address of the gateway") if kind else None
 
@@ -86,12 +86,10 @@ def _with_prefix(text: str, what: str) -> Interface | Refusal:
     try:
         address = ip_interface(_without_zone(host))
     except ValueError:
-        return Refusal(
-            f"{quoted(text)} is not {'an' if what == 'address' else 'a'} {what}", f"expected one {_EXAMPLES}"
-        )
+        return Refusal(f"{quoted(text)} is no {what}", f"expected one {_EXAMPLES}")
     bits = _FAMILY_BITS[address.version]
     if not slash:
-        return Refusal(f"{quoted(text)} has no prefix length", f"expected {host}/0 to {host}/{bits}")
+        return Refusal(f"{quoted(text)} has no prefix length", f"expected one {_EXAMPLES}")
     if not _PREFIX.fullmatch(prefix) or int(prefix) > bits:
         return Refusal(f"{quoted(text)} has the prefix length {quoted(prefix)}", f"expected /0 to /{bits}")
     return ip_interface(f"{address.ip}/{int(prefix)}")

@@ -1,8 +1,15 @@
-"""What a schema cannot say."""
+"""What a schema cannot say, because it concerns several values at once, or the meaning of a text.
+
+Each rule walks over what the schema has found sound, so that one run tells of every fault, and none twice.
+"""
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING
+
+from gpiomux.config import channels, lines, names, netdevs, wires
+from gpiomux.config.spot import Spot
 
 if TYPE_CHECKING:
     from gpiomux.config.source import Source
@@ -11,5 +18,22 @@ if TYPE_CHECKING:
 
 
 def rule_faults(source: Source, broken: frozenset[Path]) -> list[Fault]:
-    """Faults."""
-    return []
+    """Everything in a document that breaks a rule.
+
+    Args:
+        source: the document.
+        broken: the places that have a fault already.
+    """
+    if () in broken:
+        return []
+    links = Spot.top(source, broken).items("links")
+    return list(
+        chain(
+            names.name_faults(links),
+            names.mark_faults(links),
+            netdevs.netdev_faults(links),
+            lines.line_faults(links),
+            wires.wire_faults(links),
+            channels.channel_faults(links),
+        )
+    )

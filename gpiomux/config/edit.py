@@ -1,0 +1,146 @@
+"""Changes of a running configuration: pure, a checked Config in, a checked Config out."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+from gpiomux.config.model import Child, Config, Link, Netdev, SimMedium
+from gpiomux.config.names import HIGHEST_MARK, RESERVED_NAMES
+from gpiomux.config.text import quoted
+from gpiomux.config.wording import nearest
+from gpiomux.errors import UsageError
+
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,14}")
+"""As `interfaceName` in the schema; a test holds them together."""
+
+
+def add_child(config: Config, link: str, child: str) -> Config:
+    """The configuration with one child more: mtu and namespace of its link, no address, no mark.
+
+    Raises:
+        UsageError: there is no such link, or the child's name is taken or no name for an interface.
+    """
+    parent = _find_link(config, link)
+    if not _NAME.fullmatch(child) or child in RESERVED_NAMES:
+        raise UsageError(
+            f"{quoted(child)} cannot be the name of a child",
+            hint="use 1 to 15 letters, digits, '_', '.' or '-', the first one not '.' or '-', and not lo, all, default",
+        )
+    if child in _interfaces(config):
+        raise UsageError(f"the name {child} is taken by {_owner(config, child)}", hint="choose another name")
+    netdev = Netdev(mtu=parent.netdev.mtu, netns=parent.netdev.netns)
+    return _with_link(config, replace(parent, children=(*parent.children, Child(name=child, netdev=netdev))))
+
+
+def del_child(config: Config, child: str) -> Config:
+    """The configuration without a child; its marks fall back to the link.
+
+    Raises:
+        UsageError: there is no such child.
+    """
+    link, _ = _find_child(config, child)
+    return _with_link(config, replace(link, children=tuple(each for each in link.children if each.name != child)))
+
+
+def add_mark(config: Config, child: str, mark: int) -> Config:
+    """The configuration with a mark bound to a child; the same one if it is already.
+
+    Raises:
+        UsageError: there is no such child, the mark is out of range, or bound to another child of the link.
+    """
+    link, found = _find_child(config, child)
+    if not 1 <= mark <= HIGHEST_MARK:
+        raise UsageError(f"mark {mark} is out of range", hint=f"use 1..{HIGHEST_MARK}; 0 means no mark")
+    for other in link.children:
+        if mark in other.marks and other.name != child:
+            raise UsageError(
+                f"mark {mark} is bound to {other.name}, another child of {link.name}",
+                hint=f"take it off first: gpiomux del-mark {other.name} {mark}",
+            )
+    return _with_marks(config, link, found, {*found.marks, mark})
+
+
+def del_mark(config: Config, child: str, mark: int) -> Config:
+    """The configuration with a mark no longer bound to a child.
+
+    Raises:
+        UsageError: there is no such child, or the mark is not bound to it.
+    """
+    link, found = _find_child(config, child)
+    if mark not in found.marks:
+        bound = ", ".join(map(str, found.marks)) or "none"
+        raise UsageError(f"mark {mark} is not bound to {child}", hint=f"marks of {child}: {bound}")
+    return _with_marks(config, link, found, set(found.marks) - {mark})
+
+
+def without_links(config: Config, names: tuple[str, ...]) -> Config:
+    """The configuration without some links; the wire of one whose other end goes becomes external.
+
+    Raises:
+        UsageError: there is no such link.
+    """
+    gone = {_find_link(config, name).name for name in names}
+    staying = tuple(link for link in config.links if link.name not in gone)
+    lost = {_wire(link) for link in config.links if link.name in gone}
+    return Config(links=tuple(_with_external_wire(link) if _wire(link) in lost else link for link in staying))
+
+
+def _wire(link: Link) -> str | None:
+    medium = link.transport.medium
+    return medium.wire if isinstance(medium, SimMedium) else None
+
+
+def _with_external_wire(link: Link) -> Link:
+    medium = link.transport.medium
+    if not isinstance(medium, SimMedium):
+        return link
+    return replace(link, transport=replace(link.transport, medium=replace(medium, external=True)))
+
+
+def _interfaces(config: Config) -> list[str]:
+    """Names of all links and children."""
+    return [name for link in config.links for name in (link.name, *(child.name for child in link.children))]
+
+
+def _owner(config: Config, name: str) -> str:
+    """What an existing name stands for."""
+    owner = next(link.name for link in config.links if link.name == name or name in [c.name for c in link.children])
+    return "a link" if owner == name else f"a child of {owner}"
+
+
+def _find_link(config: Config, name: str) -> Link:
+    for link in config.links:
+        if link.name == name:
+            return link
+        if name in [child.name for child in link.children]:
+            raise UsageError(f"{name} is a child of {link.name}, not a link", hint=f"name the link: {link.name}")
+    raise _unknown("link", name, [link.name for link in config.links])
+
+
+def _find_child(config: Config, name: str) -> tuple[Link, Child]:
+    for link in config.links:
+        for child in link.children:
+            if child.name == name:
+                return link, child
+        if link.name == name:
+            children = ", ".join(child.name for child in link.children) or "none"
+            raise UsageError(f"{name} is a link, not a child", hint=f"children of {name}: {children}")
+    raise _unknown("child", name, [child.name for link in config.links for child in link.children])
+
+
+def _unknown(kind: str, name: str, known: list[str]) -> UsageError:
+    suggestion = nearest(name, known)
+    have = f"have: {', '.join(known)}" if known else f"there is no {kind}"
+    hint = f"did you mean {quoted(suggestion)}?" if suggestion else have
+    return UsageError(f"there is no {kind} {quoted(name)}", hint=hint)
+
+
+def _with_link(config: Config, changed: Link) -> Config:
+    return Config(links=tuple(changed if link.name == changed.name else link for link in config.links))
+
+
+def _with_marks(config: Config, link: Link, child: Child, marks: set[int]) -> Config:
+    changed = replace(child, marks=tuple(sorted(marks)))
+    children = tuple(changed if each.name == child.name else each for each in link.children)
+    return _with_link(config, replace(link, children=children))

@@ -1,0 +1,174 @@
+"""Rules of the lines of a link, and of the chips that lines are taken from."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gpiomux.config import offsets
+from gpiomux.config.defaults import SIM_LINES
+from gpiomux.config.model import Lines
+from gpiomux.config.plain import bundle_from_plain
+from gpiomux.config.text import quoted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from gpiomux.config.spot import Spot
+    from gpiomux.errors import Fault
+
+WIDTHS = (1, 2, 4, 8)
+"""Numbers of data lines: a byte is a whole number of words."""
+SIM_CHIP_LINES = 32
+SIM_FIRST_INPUT = 16
+"""Offsets below are outputs, the others inputs. Line i of one end is wired to line (i+16) mod 32 of the other, so no
+output ever meets an output."""
+HIGHEST_GATHERED = 512
+"""AGGREGATOR_MAX_GPIOS of the kernel's gpio-aggregator."""
+
+_OUTPUTS = (("out", "data"), ("out", "req"), ("in", "ack"))
+_INPUTS = (("in", "data"), ("in", "req"), ("out", "ack"))
+
+
+def line_faults(links: list[Spot]) -> Iterator[Fault]:
+    """Everything that is wrong with lines, except how the two ends of a wire fit."""
+    taken: dict[str, int] = {}
+    for link in links:
+        yield from _writing_faults(link)
+        yield from _width_faults(link)
+        yield from _role_faults(link)
+        yield from _stuck_faults(link)
+        yield from _source_faults(link, taken)
+
+
+def lines_of(link: Spot) -> Lines | None:
+    """The lines of a link, stated or by default; None if there are none, or if what is stated has a fault."""
+    if link.get("medium") == "sim" and not link.mentions("lines"):
+        return SIM_LINES
+    stated = [link.below("lines", direction, part) for direction in ("out", "in") for part in ("data", "req", "ack")]
+    if (
+        not link.sound("lines")
+        or None in stated
+        or any(_data_count(link, side) not in WIDTHS for side in ("out", "in"))
+    ):
+        return None
+    return Lines(out=bundle_from_plain(link.get("lines", "out")), into=bundle_from_plain(link.get("lines", "in")))
+
+
+def _data_count(link: Spot, direction: str) -> int:
+    """The number of data lines; 0 if it cannot be told."""
+    data = link.below("lines", direction, "data")
+    if data is None or not data.sound() or offsets.check(data.value) is not None:
+        return 0
+    return offsets.count(data.value)
+
+
+def _writing_faults(link: Spot) -> Iterator[Fault]:
+    """Offsets that are written so that they mean nothing."""
+    written = [link.below("lines", direction, "data") for direction in ("out", "in")]
+    written += [source.below("offsets") for source in link.items("lines", "from")]
+    for spot in written:
+        refusal = None if spot is None else offsets.check(spot.value)
+        if spot is not None and refusal is not None:
+            yield spot.fault(*refusal)
+
+
+def _width_faults(link: Spot) -> Iterator[Fault]:
+    for direction in ("out", "in"):
+        data, width = link.below("lines", direction, "data"), _data_count(link, direction)
+        if data is not None and width and width not in WIDTHS:
+            yield data.fault(f"there are {width} data lines", "expected 1, 2, 4 or 8")
+
+
+def _role_faults(link: Spot) -> Iterator[Fault]:
+    """Lines that the link uses twice, that its chip does not have, or that would drive against another output."""
+    used: dict[int, str] = {}
+    last = _last_offset(link)
+    for roles, direction in ((_OUTPUTS, "output"), (_INPUTS, "input")):
+        for role in roles:
+            for spot, offset in _role_offsets(link, role):
+                if offset in used:
+                    yield spot.fault(f"line {offset} is {used[offset]} already", "use each line once")
+                elif last is not None and offset > last:
+                    yield spot.fault(f"the chip of this link has no line {offset}", f"expected 0..{last}")
+                elif link.get("medium") == "sim" and (offset < SIM_FIRST_INPUT) != (direction == "output"):
+                    yield _wrong_half(spot, offset, direction)
+                used.setdefault(offset, ".".join(role))
+
+
+def _role_offsets(link: Spot, role: tuple[str, str]) -> list[tuple[Spot, int]]:
+    """The offsets of one role, each with its place; none where the file does not say them soundly."""
+    direction, part = role
+    spot = link.below("lines", direction, part)
+    if spot is None:
+        return []
+    if part != "data":
+        return [(spot, spot.value)]
+    if isinstance(spot.value, list):
+        return [(item, item.value) for item in spot.items()]
+    return [(spot, offset) for offset in offsets.parse(spot.value)] if _data_count(link, direction) in WIDTHS else []
+
+
+def _wrong_half(spot: Spot, offset: int, direction: str) -> Fault:
+    half = f"0..{SIM_FIRST_INPUT - 1}" if direction == "output" else f"{SIM_FIRST_INPUT}..{SIM_CHIP_LINES - 1}"
+    message = f"line {offset} of a simulated chip cannot be an {direction}"
+    return spot.fault(message, f"expected {half}: no output may meet the other end's outputs")
+
+
+def _last_offset(link: Spot) -> int | None:
+    """The last offset of the link's chip, or None if that is not known."""
+    if link.get("medium") == "sim":
+        return SIM_CHIP_LINES - 1
+    count = sum(_source_count(source) for source in link.items("lines", "from"))
+    return count - 1 if count and link.sound("lines", "from") else None
+
+
+def _source_count(source: Spot) -> int:
+    """How many lines an entry of `from` gathers; 0 if it cannot be told."""
+    if isinstance(source.value, str):
+        return 1
+    written = source.below("offsets")
+    if written is None or not written.sound() or offsets.check(written.value) is not None:
+        return 0
+    return offsets.count(written.value)
+
+
+def _source_faults(link: Spot, taken: dict[str, int]) -> Iterator[Fault]:
+    """Lines of source chips that the file takes twice. `taken` maps each line to where it was taken, and grows."""
+    sources = link.items("lines", "from")
+    count = sum(_source_count(source) for source in sources)
+    if count > HIGHEST_GATHERED:
+        message = f"{count} lines are gathered into one chip"
+        yield link.source.fault((*link.path, "lines", "from"), message, f"expected at most {HIGHEST_GATHERED}")
+        return
+    for source in sources:
+        for spot, name in _gathered(source):
+            if name in taken:
+                yield spot.fault(f"{name} is taken already, in line {taken[name]}", "take each line once")
+            taken.setdefault(name, spot.line)
+
+
+def _gathered(source: Spot) -> Iterator[tuple[Spot, str]]:
+    """Every line that an entry of `from` gathers, in the words of a message, with its place."""
+    if isinstance(source.value, str):
+        yield source, f"line {quoted(source.value)}"
+    elif source.get("chip") is not None and _source_count(source):
+        chip = quoted(source.get("chip"))
+        written = source.below("offsets")
+        for item in source.items("offsets"):
+            yield item, f"line {item.value} of chip {chip}"
+        if written is not None and isinstance(written.value, str):
+            for offset in offsets.parse(written.value):
+                yield written, f"line {offset} of chip {chip}"
+
+
+def _stuck_faults(link: Spot) -> Iterator[Fault]:
+    """Only an input can be stuck: an output reads as it is driven."""
+    stuck, lines = link.below("faults", "stuck"), lines_of(link)
+    if stuck is None or lines is None or link.get("medium") != "sim":
+        return
+    inputs = (*lines.into.data, lines.into.req, lines.out.ack)
+    for key in stuck.value:
+        if (*stuck.path, key) not in stuck.broken and int(key) not in inputs:
+            yield stuck.key_fault(
+                key, f"line {key} is no input of this link", f"expected one of {offsets.text(inputs)}"
+            )
