@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import threading
 from typing import TYPE_CHECKING, Any
@@ -63,6 +64,7 @@ class FakeDaemon:
         if answer is None:
             return False
         reply: Reply = Failure(answer) if isinstance(answer, GpiomuxError) else Result(answer)
-        for each in (*self.steps, reply):
-            client.sendall(encode_reply(each))
+        with contextlib.suppress(BrokenPipeError):  # the client did not wait
+            for each in (*self.steps, reply):
+                client.sendall(encode_reply(each))
         return True
