@@ -1,0 +1,47 @@
+"""`gpiomuxd --answer FD`: answers one client where no daemon runs. Takes no lock and changes nothing."""
+
+from __future__ import annotations
+
+import socket
+from typing import TYPE_CHECKING
+
+from gpiomux.control.messages import (
+    MAX_REQUEST_BYTES,
+    READING_VERBS,
+    Failure,
+    Reply,
+    Request,
+    Result,
+    decode_request,
+    encode_reply,
+)
+from gpiomux.daemon import state_file
+from gpiomux.daemon.reading import Reading
+from gpiomux.errors import DaemonError, GpiomuxError
+
+if TYPE_CHECKING:
+    from gpiomux.rundir import RunDir
+
+
+def answer(rundir: RunDir, fd: int) -> None:
+    """Answer requests on a connected stream socket until the client goes away.
+
+    Raises:
+        OSError: `fd` is no such socket.
+    """
+    with socket.socket(fileno=fd) as sock, sock.makefile("rb") as requests:
+        while (line := requests.readline(MAX_REQUEST_BYTES + 1)).endswith(b"\n"):
+            sock.sendall(encode_reply(_reply(rundir, line)))
+
+
+def _reply(rundir: RunDir, line: bytes) -> Reply:
+    try:
+        return Result(_answer(rundir, decode_request(line)))
+    except GpiomuxError as err:
+        return Failure(err)
+
+
+def _answer(rundir: RunDir, request: Request) -> dict[str, object]:
+    if request.verb not in READING_VERBS:
+        raise DaemonError(f"{request.verb} needs gpiomuxd, which is not running")
+    return Reading(rundir).answer(request, state_file.load(rundir), {})

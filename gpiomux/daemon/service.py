@@ -1,0 +1,155 @@
+"""The daemon itself: one event loop that answers and watches, one worker thread that touches the machine.
+
+Whatever changes something goes through the worker, one after another, in the order in which it came. Whatever reads
+runs beside it, in threads of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from gpiomux.control.messages import READING_VERBS, Progress, Request
+from gpiomux.control.server import Server
+from gpiomux.daemon.manager import Manager
+from gpiomux.daemon.reading import Reading
+from gpiomux.daemon.supervisor import Supervisor
+from gpiomux.errors import DaemonError, GpiomuxError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from gpiomux.daemon.notify import Starter
+    from gpiomux.rundir import RunDir
+
+READERS = 4
+"""Threads that answer reading verbs; more requests than that wait for each other."""
+UNUSED_S = 10.0
+"""A daemon that ends when idle, and is never asked for anything, ends after this time."""
+
+_log = logging.getLogger(__name__)
+_T = TypeVar("_T")
+
+
+class Service:
+    """One run of the daemon. The caller holds the lock of the run directory."""
+
+    def __init__(self, rundir: RunDir, starter: Starter, *, exit_when_idle: bool) -> None:
+        """Take over the run directory.
+
+        Raises:
+            GpiomuxError: the state file cannot be used.
+        """
+        self._rundir = rundir
+        self._starter = starter
+        self._exit_when_idle = exit_when_idle
+        self._manager = Manager(rundir)
+        self._reading = Reading(rundir, daemon_since_s=time.monotonic())
+        self._worker = ThreadPoolExecutor(1, "worker")
+        self._readers = ThreadPoolExecutor(READERS, "reader")
+        self._server = Server(rundir.control_socket, self._answer)
+        self._supervisor = Supervisor(self._revive, self._manager.datapaths.exit_words)
+        self._changes = 0
+        self._end = asyncio.Event()
+        self._cleaned_up = False
+
+    async def run(self) -> None:
+        """Serve until told to end. The datapaths go on.
+
+        Raises:
+            MachineError: the control socket cannot be made.
+        """
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._end.set)
+        try:
+            await self._server.start()
+            _log.info("answering on %s", self._rundir.control_socket)
+            self._starter.ready()
+            await self._recover()
+            watch = asyncio.create_task(self._end_if_unused())
+            await self._end.wait()
+            watch.cancel()
+            self._starter.stopping()
+            await self._server.finish()
+        finally:
+            await self._supervisor.close()
+            # The loop must go on while the threads end: what they do may still tell progress.
+            await asyncio.to_thread(self._worker.shutdown)
+            await asyncio.to_thread(self._readers.shutdown)
+        self._clean_up()
+        _log.info("ended; datapaths go on" if self._manager.applied.links else "ended")
+
+    async def _recover(self) -> None:
+        try:
+            await self._at_work(self._manager.recover)
+        except GpiomuxError as err:
+            _log.error("cannot restore what was applied: %s", err)
+
+    async def _answer(self, request: Request, tell: Callable[[Progress], None]) -> dict[str, Any]:
+        if request.verb in READING_VERBS:
+            loop = asyncio.get_running_loop()
+            applied, records = self._manager.applied, dict(self._supervisor.records)
+            return await loop.run_in_executor(self._readers, self._reading.answer, request, applied, records)
+        if self._end.is_set():
+            raise DaemonError("gpiomuxd is ending", hint="try again")
+        _log.info("asked to %s", request.verb)
+        try:
+            return await self._at_work(lambda: self._manager.change(request, lambda *step: tell(Progress(*step))))
+        except GpiomuxError as err:
+            _log.error("%s: %s", request.verb, err)
+            raise
+        finally:
+            self._end_if_idle()
+
+    async def _revive(self, link: str) -> bool:
+        return await self._at_work(lambda: self._manager.revive(link))
+
+    async def _at_work(self, work: Callable[[], _T]) -> _T:
+        """Have the worker do something, and see to the processes that run afterwards."""
+        loop = asyncio.get_running_loop()
+        self._changes += 1
+        try:
+            return await loop.run_in_executor(self._worker, work)
+        finally:
+            try:
+                self._supervisor.update(await loop.run_in_executor(self._worker, self._manager.processes))
+            except GpiomuxError as err:
+                _log.error("%s", err)
+            self._changes -= 1
+
+    def _end_if_idle(self) -> None:
+        """End if nothing is left to do and nobody wants us to stay; before the reply, so that the client can tell."""
+        if self._exit_when_idle and not self._end.is_set() and not self._changes and not self._manager.applied.links:
+            self._server.stop_listening()
+            self._clean_up()
+            self._end.set()
+
+    async def _end_if_unused(self) -> None:
+        while True:
+            await asyncio.sleep(UNUSED_S)
+            if not self._server.clients:
+                self._end_if_idle()
+
+    def _clean_up(self) -> None:
+        """Remove the run directory, once, if nothing runs that needs it; what is not ours in it stays, and it too.
+
+        The next daemon may have it as soon as the lock file is gone.
+        """
+        if self._cleaned_up or self._manager.applied.links:
+            return
+        self._cleaned_up = True
+        rundir = self._rundir
+        for directory in (rundir.links, rundir.wires):
+            with suppress(OSError):
+                directory.rmdir()
+        for file in (rundir.state, rundir.log, rundir.lock):
+            with suppress(OSError):
+                file.unlink(missing_ok=True)
+        with suppress(OSError):
+            rundir.root.rmdir()
