@@ -24,6 +24,8 @@ from gpiomux.wire.window import ReceiveWindow, SendWindow
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from gpiomux.wire.schedule import Fragment
+
 ACK_EVERY = 16
 """Data frames that may stay unacknowledged while more keep coming."""
 ACK_DELAY_NS = 4_000_000
@@ -202,7 +204,7 @@ class Endpoint:
         numbered = self._sending.resend()
         if numbered is not None:
             self.counters.tx_resent += 1
-        elif self._sending.open and (fragment := self._schedule.next()) is not None:
+        elif self._sending.open and (fragment := self._next_fragment()) is not None:
             numbered = self._sending.take(fragment)
         if numbered is None:
             return None
@@ -210,6 +212,9 @@ class Endpoint:
             self._ack_due_ns, self._unacked = None, 0
         sequence, fragment = numbered
         return Data(sequence, self._receiving.expected, fragment.flags, fragment.data)
+
+    def _next_fragment(self) -> Fragment | None:
+        return self._schedule.next(self._sending.loss_rate.fragment_bytes())
 
     def gone_out(self, now_ns: int) -> None:
         """The peer has taken the last word of what `to_send` gave: timers of that frame start."""

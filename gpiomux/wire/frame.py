@@ -1,12 +1,13 @@
 """Frames: fields to bytes and back. All numbers are in network byte order.
 
-    hello  0x10            version u8, mode u8, mtu u16, reader u64, writer u64, epoch u64, peer epoch u64
+    hello  0x10 | flags    version u8, mode u8, mtu u16, reader u64, writer u64, epoch u64, peer epoch u64
     data   0x20 | flags    sequence u16, acknowledgement u16, then a fragment of a packet
     ack    0x30            acknowledgement u16, received u64
 
-Flags of a data frame: 1 first fragment of a packet, 2 last, 4 and 8 the lane (0..3): fragments of packets on
-different lanes may be mixed. `acknowledgement` is the sequence number expected next; bit i of `received` tells that
-acknowledgement + 1 + i has come. The bytes are described for other implementations in gpiomux-wire(7).
+Flag of a hello: 1, this end sends datagrams, that is, resends nothing. Flags of a data frame: 1 first fragment of a
+packet, 2 last, 4 and 8 the lane (0..3): fragments of packets on different lanes may be mixed. `acknowledgement` is the
+sequence number expected next; bit i of `received` tells that acknowledgement + 1 + i has come. The bytes are described
+for other implementations in gpiomux-wire(7).
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 VERSION = 1
+DATAGRAM = 1
 FIRST, LAST, LANE_SHIFT, LANES = 1, 2, 2, 4
 SEQUENCE_MODULUS = 1 << 16
 
@@ -56,6 +58,8 @@ class Hello:
     """Random and not 0; another one is another run of that end."""
     peer_epoch: int = 0
     """Epoch of the peer that this end has heard last; 0: none yet."""
+    datagram: bool = False
+    """This end resends nothing."""
     version: int = VERSION
 
 
@@ -99,7 +103,7 @@ def encode(frame: Frame) -> bytes:
     if isinstance(frame, Ack):
         return _ACK.pack(Kind.ACK << 4, frame.acknowledgement, frame.received)
     return _HELLO.pack(
-        Kind.HELLO << 4,
+        Kind.HELLO << 4 | (DATAGRAM if frame.datagram else 0),
         frame.version,
         frame.mode,
         frame.mtu,
@@ -125,6 +129,13 @@ def decode(data: bytes) -> Frame | None:
     if kind == Kind.HELLO and len(data) >= _HELLO.size:
         _, version, mode, mtu, reader, writer, epoch, peer_epoch = _HELLO.unpack_from(data)
         return Hello(
-            version=version, mode=mode, mtu=mtu, reader=reader, writer=writer, epoch=epoch, peer_epoch=peer_epoch
+            version=version,
+            mode=mode,
+            mtu=mtu,
+            reader=reader,
+            writer=writer,
+            epoch=epoch,
+            peer_epoch=peer_epoch,
+            datagram=bool(flags & DATAGRAM),
         )
     return None

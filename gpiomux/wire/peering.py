@@ -51,7 +51,13 @@ def mismatches(own: Hello, peer: Hello) -> list[str]:
         found.append(f"peer's mode is {mode_name(peer.mode)}, this link's {mode_name(own.mode)}")
     if peer.mtu != own.mtu:
         found.append(f"peer's mtu is {peer.mtu}, this link's {own.mtu}")
+    if peer.datagram != own.datagram:
+        found.append(f"peer's delivery is {_delivery(peer)}, this link's {_delivery(own)}")
     return found
+
+
+def _delivery(hello: Hello) -> str:
+    return "datagram" if hello.datagram else "reliable"
 
 
 class Peering:

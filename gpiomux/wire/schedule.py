@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 from gpiomux.wire.frame import FIRST, LANE_SHIFT, LANES, LAST
 
-FRAGMENT_BYTES = 256
-"""Payload of a data frame. About 14 bytes of frame go with it, and an urgent packet waits this long at most."""
+MAX_FRAGMENT_BYTES = 512
+"""Payload of a data frame at most: an urgent packet waits this long."""
 
 
 @dataclass(slots=True)
@@ -71,8 +71,8 @@ class Schedule:
             queue.append(data)
         self._packets += 1
 
-    def next(self) -> Fragment | None:
-        """The next fragment to be sent, or None if there is no packet."""
+    def next(self, most_bytes: int = MAX_FRAGMENT_BYTES) -> Fragment | None:
+        """The next fragment to be sent, of `most_bytes` at most, or None if there is no packet."""
         if not self._packets:
             return None
         self._fill_lanes()
@@ -81,7 +81,7 @@ class Schedule:
             lane = self._lanes[number]
             if lane is not None:
                 self._turn = number + 1
-                return self._cut(number, lane)
+                return self._cut(number, lane, most_bytes)
         return None
 
     def _fill_lanes(self) -> None:
@@ -90,11 +90,11 @@ class Schedule:
                 flow = self._waiting.popleft()
                 self._lanes[number] = _Lane(flow, self._flows[flow].popleft())
 
-    def _cut(self, number: int, lane: _Lane) -> Fragment:
+    def _cut(self, number: int, lane: _Lane, most_bytes: int) -> Fragment:
         flags = number << LANE_SHIFT
         if lane.position == 0:
             flags |= FIRST
-        piece = lane.data[lane.position : lane.position + FRAGMENT_BYTES]
+        piece = lane.data[lane.position : lane.position + most_bytes]
         lane.position += len(piece)
         if lane.position < len(lane.data):
             return Fragment(flags, piece, 0)

@@ -8,9 +8,11 @@ follows the measured round trip as in RFC 6298.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import isqrt
 from typing import TYPE_CHECKING
 
 from gpiomux.wire.frame import SEQUENCE_MODULUS, Ack, Data
+from gpiomux.wire.schedule import MAX_FRAGMENT_BYTES
 
 if TYPE_CHECKING:
     from gpiomux.wire.schedule import Fragment
@@ -21,6 +23,11 @@ INITIAL_TIMEOUT_NS = 1_000_000_000
 MIN_TIMEOUT_NS = 30_000_000
 """More than the receiver may wait with its acknowledgement, and than a scheduler is usually late."""
 MAX_TIMEOUT_NS = 8_000_000_000
+OVERHEAD_BYTES = 14
+"""Of a data frame: header 5, check sequence 4, start 1, stuffing 2 or so, end 2."""
+MIN_FRAGMENT_BYTES = 32
+LOSS_MEMORY_BYTES = 32 * 1024
+"""After so many bytes, earlier losses count half."""
 
 
 class RoundTrip:
@@ -43,6 +50,37 @@ class RoundTrip:
     def back_off(self) -> None:
         """A timeout has passed: wait twice as long for the next."""
         self.timeout_ns = min(self.timeout_ns * 2, MAX_TIMEOUT_NS)
+
+
+class LossRate:
+    """How often frames are lost, and the fragment length that wastes least.
+
+    A frame costs OVERHEAD_BYTES besides its fragment and is lost with a probability that grows with its length. With
+    a loss for each `b` bytes, fragments of sqrt(OVERHEAD_BYTES * b) bytes carry most (the overhead shrinks as the
+    fragment grows, the loss grows with it; the minimum of the sum lies where both are equal).
+    """
+
+    def __init__(self) -> None:
+        self._bytes = 0
+        self._losses = 0
+
+    def sent(self, length_bytes: int) -> None:
+        """Count a frame that goes out."""
+        self._bytes += length_bytes + OVERHEAD_BYTES
+        if self._bytes > LOSS_MEMORY_BYTES:
+            self._bytes //= 2
+            self._losses //= 2
+
+    def lost(self) -> None:
+        """Count a frame that was lost."""
+        self._losses += 1
+
+    def fragment_bytes(self) -> int:
+        """The length to cut fragments to."""
+        if not self._losses:
+            return MAX_FRAGMENT_BYTES
+        best = isqrt(OVERHEAD_BYTES * self._bytes // self._losses)
+        return min(max(best, MIN_FRAGMENT_BYTES), MAX_FRAGMENT_BYTES)
 
 
 @dataclass(slots=True)
@@ -69,6 +107,7 @@ class SendWindow:
         """The frame whose words are going out."""
         self._lost = 0
         self.round_trip = RoundTrip()
+        self.loss_rate = LossRate()
 
     @property
     def open(self) -> bool:
@@ -81,6 +120,7 @@ class SendWindow:
         self._next = (sequence + 1) % SEQUENCE_MODULUS
         self._order += 1
         self._going = self._flight[sequence] = _Sent(fragment, self._order)
+        self.loss_rate.sent(len(fragment.data))
         return sequence, fragment
 
     def resend(self) -> tuple[int, Fragment] | None:
@@ -92,6 +132,7 @@ class SendWindow:
         self._order += 1
         sent.lost, sent.resent, sent.order, sent.sent_ns = False, True, self._order, None
         self._going = sent
+        self.loss_rate.sent(len(sent.fragment.data))
         return sequence, sent.fragment
 
     def gone_out(self, now_ns: int) -> None:
@@ -128,9 +169,13 @@ class SendWindow:
                     self.round_trip.sample(now_ns - sent.sent_ns)
         for sent in self._flight.values():
             if sent.order < newest and not sent.lost:
-                sent.lost = True
-                self._lost += 1
+                self._lose(sent)
         return fragments
+
+    def _lose(self, sent: _Sent) -> None:
+        sent.lost = True
+        self._lost += 1
+        self.loss_rate.lost()
 
     def packets(self) -> int:
         """Packets whose last fragment is on its way."""
@@ -149,8 +194,7 @@ class SendWindow:
         if deadline_ns is None or now_ns < deadline_ns:
             return
         oldest = next(sent for sent in self._flight.values() if sent.sent_ns is not None)
-        oldest.lost = True
-        self._lost += 1
+        self._lose(oldest)
         self.round_trip.back_off()
 
 
