@@ -10,7 +10,10 @@ from gpiomux.config.text import Refusal, quoted
 Interface = IPv4Interface | IPv6Interface
 
 _PREFIX = re.compile(r"[0-9]{1,3}")
-_EXAMPLES = "such as 10.10.0.1/24 or fd00::1/64"
+_EXAMPLES = {
+    "address": "expected one such as 10.10.0.1/24 or fd00::1/64",
+    "destination": "expected one such as 10.2.0.0/16 or fd00:2::/64, or default",
+}
 _FAMILY_BITS = {4: 32, 6: 128}
 _DEFAULTS = {4: "0.0.0.0/0", 6: "::/0"}
 
@@ -86,10 +89,10 @@ def _with_prefix(text: str, what: str) -> Interface | Refusal:
     try:
         address = ip_interface(_without_zone(host))
     except ValueError:
-        return Refusal(f"{quoted(text)} is no {what}", f"expected one {_EXAMPLES}")
+        return Refusal(f"{quoted(text)} is no {what}", _EXAMPLES[what])
     bits = _FAMILY_BITS[address.version]
     if not slash:
-        return Refusal(f"{quoted(text)} has no prefix length", f"expected one {_EXAMPLES}")
+        return Refusal(f"{quoted(text)} has no prefix length", _EXAMPLES[what])
     if not _PREFIX.fullmatch(prefix) or int(prefix) > bits:
         return Refusal(f"{quoted(text)} has the prefix length {quoted(prefix)}", f"expected /0 to /{bits}")
     return ip_interface(f"{address.ip}/{int(prefix)}")

@@ -109,9 +109,10 @@ def _role_offsets(link: Spot, role: tuple[str, str]) -> list[tuple[Spot, int]]:
 
 
 def _wrong_half(spot: Spot, offset: int, direction: str) -> Fault:
-    half = f"0..{SIM_FIRST_INPUT - 1}" if direction == "output" else f"{SIM_FIRST_INPUT}..{SIM_CHIP_LINES - 1}"
+    outputs, inputs = f"0..{SIM_FIRST_INPUT - 1}", f"{SIM_FIRST_INPUT}..{SIM_CHIP_LINES - 1}"
     message = f"line {offset} of a simulated chip cannot be an {direction}"
-    return spot.fault(message, f"expected {half}: no output may meet the other end's outputs")
+    half = outputs if direction == "output" else inputs
+    return spot.fault(message, f"expected {half}: {outputs} are outputs and {inputs} inputs, so that no outputs meet")
 
 
 def _last_offset(link: Spot) -> int | None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
-from typing import TYPE_CHECKING, Any
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gpiomux.config.addresses import (
     Interface,
@@ -168,36 +168,49 @@ def _neighbourhood(netdev: _Netdev, own: list[Interface]) -> Iterator[IPv4Networ
 # ---- the same thing twice
 
 
+class _Unique(NamedTuple):
+    """Something that no other interface may have."""
+
+    identity: tuple[object, ...]
+    spot: Spot
+    name: str
+    """For a message."""
+    remedy: str = "give each interface its own"
+
+
 def _twice_faults(netdevs: list[_Netdev]) -> Iterator[Fault]:
     """Addresses and routes that one namespace has twice, and Ethernet addresses that the file has twice."""
-    seen: dict[object, str] = {}
-    for netdev in netdevs:
-        for what, spot, message in _unique_things(netdev):
-            if what in seen:
-                yield spot.fault(f"{message} already, in {seen[what]}", "give each interface its own")
-            seen.setdefault(what, f"line {spot.line}")
+    seen: dict[tuple[object, ...], int] = {}
+    for thing in (thing for netdev in netdevs for thing in (*_unique_macs(netdev), *_unique_in_netns(netdev))):
+        if thing.identity in seen:
+            yield thing.spot.fault(f"{thing.name} is given already, in line {seen[thing.identity]}", thing.remedy)
+        seen.setdefault(thing.identity, thing.spot.line)
 
 
-def _unique_things(netdev: _Netdev) -> Iterator[tuple[object, Spot, str]]:
-    """What no other interface may have: identity, place, and words for it."""
-    hardware = netdev.spot.below("mac") or netdev.spot.below("hwid")
-    if hardware is not None:
-        mac = (
-            hardware.value.lower() if isinstance(hardware.value, str) else Netdev(hwid=hardware.value).hardware_address
-        )
-        yield ("mac", mac), hardware, f"the Ethernet address {mac} is given"
-    if not netdev.spot.sound("netns") or (not netdev.spot.mentions("netns") and not netdev.link.sound("netns")):
+def _unique_macs(netdev: _Netdev) -> Iterator[_Unique]:
+    for key in ("hwid", "mac"):
+        spot = netdev.spot.below(key)
+        if spot is not None:
+            mac = Netdev(hwid=spot.value).hardware_address if key == "hwid" else spot.value.lower()
+            yield _Unique(("mac", mac), spot, f"the Ethernet address {mac}")
+
+
+def _unique_in_netns(netdev: _Netdev) -> Iterator[_Unique]:
+    """Addresses and routes; none where the namespace is not known."""
+    owner = netdev.spot if netdev.spot.mentions("netns") else netdev.link
+    if not owner.sound("netns"):
         return
-    netns = netdev.inherited("netns")
+    netns = owner.get("netns")
     for spot in netdev.spot.items("addresses"):
         address = _sound_address(spot)
         if address is not None:
-            # Link-local addresses are unique on one link only.
-            scope = netdev.name if isinstance(address.ip, IPv6Address) and address.ip.is_link_local else None
-            yield ("address", netns, scope, address.ip), spot, f"the address {address.ip} is given"
-    for route in netdev.spot.items("routes"):
-        to, via = route.get("to"), route.get("via")
-        if to is not None and route.sound() and check_destination(to) is None and not (via and check_gateway(via)):
+            # A link-local address is unique on its link only.
+            scope = netdev.spot.path if address.version == 6 and address.ip.is_link_local else ()
+            yield _Unique(("address", netns, scope, address.ip), spot, f"the address {address.ip}")
+    for spot in netdev.spot.items("routes"):
+        to, via = spot.get("to"), spot.get("via")
+        if to is not None and spot.sound() and check_destination(to) is None and not (via and check_gateway(via)):
             destination = canonical_destination(to, via)
-            metric = route.get("metric") or (DEFAULT_METRIC_IPV6 if ":" in destination else 0)
-            yield ("route", netns, destination, metric), route, f"a route to {destination} of this metric is given"
+            metric = spot.get("metric") or (DEFAULT_METRIC_IPV6 if ":" in destination else 0)
+            name = f"a route to {destination} of this metric"
+            yield _Unique(("route", netns, destination, metric), spot, name, "remove one, or give it another metric")

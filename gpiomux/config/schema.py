@@ -138,8 +138,7 @@ def _findings(error: ValidationError) -> Iterator[Finding]:
     own = error.schema if isinstance(error.schema, dict) else {}
     match error.validator:
         case "required":
-            about = properties_at(path)[error.message]
-            expected = wording.one_of(about["enum"]) if "enum" in about else about["description"]
+            expected = wording.wanted_key(error.message, properties_at(path)[error.message])
             yield Finding(path, f"key {quoted(error.message)} is missing", expected, missing=error.message)
         case "additionalProperties":
             yield from _unknown_keys(path, value)

@@ -8,7 +8,7 @@ events; the data is built here from those events, because PyYAML's own construct
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import yaml
 from yaml.events import (
@@ -43,7 +43,6 @@ _HINTS = (
     ("'-' indicator", "check the indentation of this line and of those above"),
     ("expected ',' or", "separate entries by commas, and close the bracket"),
     ("expected node content", "put text that begins with ':' or ',' in quotes"),
-    ("end of stream", "close the quotes"),
 )
 
 
@@ -138,18 +137,23 @@ def _refusal(text: Text, event: yaml.Event, message: str, expected: str, path: P
 
 
 def _place(event: yaml.Event) -> Position:
-    mark = event.start_mark
-    return TOP if mark is None else Position(mark.line + 1, mark.column + 1)
+    return _mark_place(event.start_mark)
 
 
 def _syntax_fault(err: yaml.YAMLError, text: Text) -> Fault:
     """libyaml's complaint with its place, in its own words: they are what one searches for."""
-    mark = getattr(err, "problem_mark", None) or getattr(err, "context_mark", None)
-    place = TOP if mark is None else Position(mark.line + 1, mark.column + 1)
     said = [part for part in (getattr(err, "context", None), getattr(err, "problem", None)) if part]
     message = f"not valid YAML: {', '.join(said) or err}"
-    expected = next((hint for words, hint in _HINTS if words in message), "")
-    return text.fault(place, (), message, expected)
+    place = _mark_place(getattr(err, "problem_mark", None))
+    if any(line.strip() for line in text.lines[place.line - 1 :]):
+        return text.fault(place, (), message, next((hint for words, hint in _HINTS if words in message), ""))
+    # At the end of the text something is still open; what was begun last says more than the end does.
+    begun = _mark_place(getattr(err, "context_mark", None))
+    return text.fault(min(begun, place), (), message, "close the bracket or the quotes that are open")
+
+
+def _mark_place(mark: Any) -> Position:
+    return TOP if mark is None else Position(mark.line + 1, mark.column + 1)
 
 
 class _Builder:

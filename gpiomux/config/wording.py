@@ -33,6 +33,14 @@ def nearest(word: str, known: Iterable[str]) -> str:
     return next(iter(get_close_matches(word.lower(), list(known), n=1)), "")
 
 
+def wanted_key(key: str, schema: dict[str, Any]) -> str:
+    """What to write for a key that is missing: its choices, or the first sentence of its description."""
+    if "enum" in schema:
+        return f"expected `{key}`: {', '.join(schema['enum'])}"
+    sentence, _, _ = schema["description"].partition(". ")
+    return f"expected `{key}`: {sentence[0].lower()}{sentence[1:].removesuffix('.')}"
+
+
 def shown(value: object) -> str:
     """A scalar as it reads in the file."""
     if isinstance(value, str):
@@ -67,6 +75,8 @@ def _wrong_type(value: object, schema: dict[str, Any]) -> tuple[str, str]:
     expected = f"expected {' or '.join(_KINDS[kind] for kind in wanted if kind != 'null')}"
     if "string" in wanted and isinstance(value, (bool, int, float)):
         expected += f'; put it in quotes: "{shown(value)}"'
+    if wanted == ["array"] and isinstance(value, (str, int, float)):
+        expected += f"; put it in brackets: [{shown(value)}]"
     if wanted == ["boolean"] and isinstance(value, str) and value.lower() in _BOOLEANS_OF_YAML_1_1:
         expected += f"; did you mean {_BOOLEANS_OF_YAML_1_1[value.lower()]}?"
     if wanted == ["integer"] and isinstance(value, str) and value.isascii() and value.isdigit():
@@ -79,7 +89,7 @@ def _wrong_choice(value: object, schema: dict[str, Any]) -> tuple[str, str]:
     expected = one_of(schema["enum"])
     if not isinstance(value, str):
         return _said(value), expected
-    suggestion = nearest(value, schema["enum"])
+    suggestion = nearest(value, schema["enum"]) if len(schema["enum"]) > 1 else ""
     return f"{shown(value)} is unknown", f"{expected}; did you mean {quoted(suggestion)}?" if suggestion else expected
 
 
