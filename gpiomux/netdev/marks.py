@@ -12,14 +12,10 @@ import os
 import socket
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from gpiomux.errors import MachineError, UnsupportedError
 from gpiomux.netdev import bpf, bpf_objects, clsact, packet_socket, syscalls
 from gpiomux.netdev.inside import entered, returning
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 TCX, CLSACT, PACKET_SOCKET = "bpf-tcx", "bpf-clsact", "packet-socket"
 
@@ -88,8 +84,8 @@ def chosen_method() -> str:
         MachineError: the kernel answered neither yes nor no.
     """
     refusals = []
-    for method, question in ((TCX, _ask_for_tcx), (CLSACT, _ask_for_clsact), (PACKET_SOCKET, _ask_for_packet_socket)):
-        refusal = _refusal(method, question)
+    for method in _QUESTIONS:
+        refusal = refusal_of(method)
         if refusal is None:
             return method
         refusals.append(f"{method}: {refusal}")
@@ -99,9 +95,16 @@ def chosen_method() -> str:
     )
 
 
-def _refusal(method: str, question: Callable[[], None]) -> str | None:
+def refusal_of(method: str) -> str | None:
+    """Why the kernel does not grant a method, asked now; None if it does.
+
+    Raises:
+        MachineError: the kernel answered neither yes nor no.
+    """
     try:
-        question()
+        _QUESTIONS[method]()
+    except MachineError:
+        raise
     except OSError as err:
         reason = err.strerror or str(err)
         if err.errno in _REFUSALS:
@@ -131,6 +134,10 @@ def _ask_for_clsact() -> None:
 
 def _ask_for_packet_socket() -> None:
     packet_socket.open_unbound().close()
+
+
+# From the best to the one that can do least.
+_QUESTIONS = {TCX: _ask_for_tcx, CLSACT: _ask_for_clsact, PACKET_SOCKET: _ask_for_packet_socket}
 
 
 def _load_programs(closing: ExitStack) -> tuple[int, int, int]:

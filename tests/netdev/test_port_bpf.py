@@ -1,0 +1,109 @@
+"""What only the BPF way does: marks learned in the kernel, segments, several CPUs."""
+
+from __future__ import annotations
+
+import os
+import socket
+import struct
+from pathlib import Path
+
+import pytest
+
+from gpiomux.netdev import bpf, netns, syscalls
+from gpiomux.netdev.inside import entered
+from tests.netdev.ends import IP_BYTES, UDP_BYTES, End, arrival
+
+pytestmark = pytest.mark.netns
+
+methods = pytest.mark.parametrize("method", ["bpf-tcx", "bpf-clsact"])
+ip_kinds = pytest.mark.parametrize("kind", ["tap", "tun"])
+UDP_SEGMENT = 103  # linux/udp.h
+CAPACITY = bpf.MEMORY_BYTES // 4 - bpf.MARKS
+
+
+@methods
+@ip_kinds
+@pytest.mark.parametrize("version", [4, 6])
+def test_the_first_packet_of_a_mark_may_be_large(method: str, kind: str, version: int) -> None:
+    """The kernel cannot lengthen a packet beyond 16 KB, so it must be learned without a prefix."""
+    with End(kind, method, mtu=65517) as end:
+        for number, size in enumerate((16_000, 16_100, 40_000, end.mtu - IP_BYTES[version] - UDP_BYTES)):
+            payload = bytes(i % 251 for i in range(size))
+            end.send(version, payload, 0x20000 + number)
+            mark, packet = end.leaving()
+            assert mark == 0x20000 + number
+            assert end.payload(version, packet) == payload
+
+
+@methods
+@ip_kinds
+def test_every_segment_of_a_large_packet_has_its_mark(method: str, kind: str) -> None:
+    """The program sees one packet of 42,000 bytes; the device gets 30."""
+    with End(kind, method) as end, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_MARK, struct.pack("I", 0xABCDEF01))
+        sock.setsockopt(socket.IPPROTO_UDP, UDP_SEGMENT, 1400)
+        sent = b"".join(bytes([i]) * 1400 for i in range(30))
+        sock.sendto(sent, ("10.1.0.2", 9))
+        got = [end.leaving() for _ in range(30)]
+        assert {mark for mark, _ in got} == {0xABCDEF01}
+        assert b"".join(end.payload(4, packet) for _, packet in got) == sent
+
+
+@methods
+def test_more_marks_than_can_be_learned(method: str) -> None:
+    """Those that find no place take the escape; the others keep their numbers."""
+    with End("tun", method) as end:
+        for mark in (*range(0x10000, 0x10000 + CAPACITY + 20), 0x10000, 0x10000 + CAPACITY + 5, 7):
+            end.send(4, b"x", mark)
+            got, packet = end.leaving()
+            assert (got, end.payload(4, packet)) == (mark, b"x")
+
+
+@methods
+def test_the_slot_is_empty_after_a_write(method: str) -> None:
+    """A mark concerns the packet it was written with; also when the kernel refuses that packet."""
+    with End("tun", method) as end:
+        sock = end.listen(4)
+        end.port.write(7, end.datagram(4, b"marked"))
+        end.port.write(0, end.datagram(4, b"unmarked"))
+        with pytest.raises(OSError):
+            end.port.write(8, b"\xff refused")
+        end.port.write(0, end.datagram(4, b"unmarked, too"))
+        assert [arrival(sock) for _ in range(3)] == [(7, b"marked"), (0, b"unmarked"), (0, b"unmarked, too")]
+
+
+@methods
+def test_packets_are_not_handed_to_another_cpu(method: str) -> None:
+    """RPS, which a system can switch on for every new interface, would read the slot too late."""
+    mask = Path("/proc/sys/net/core/rps_default_mask")  # of this thread's network namespace
+    if not mask.exists():
+        pytest.skip("this kernel has no net.core.rps_default_mask (before 6.3)")
+    mask.write_text("1")
+    with End("tun", method) as end:
+        sysfs = syscalls.open_sysfs()
+        try:
+            fd = os.open(f"class/net/{end.name}/queues/rx-0/rps_cpus", os.O_RDONLY, dir_fd=sysfs)
+        finally:
+            os.close(sysfs)
+        with open(fd) as file:
+            assert int(file.read().replace(",", ""), 16) == 0
+        sock = end.listen(4)
+        for number in range(2000):
+            end.port.write(number + 1, end.datagram(4, b""))
+            assert arrival(sock)[0] == number + 1
+
+
+@methods
+def test_the_same_index_in_another_namespace_is_another_interface(method: str) -> None:
+    netns.create("far")
+    try:
+        with End("tun", method) as here, End("tun", method, netns="far") as there:
+            with entered("far"):
+                index = socket.if_nametoindex(there.name)
+            assert index == socket.if_nametoindex(here.name)
+            for end, mark in ((here, 0x30000), (there, 0x40000)):
+                end.send(4, b"through this one", mark)
+                got, packet = end.leaving()
+                assert (got, end.payload(4, packet)) == (mark, b"through this one")
+    finally:
+        netns.remove("far")
