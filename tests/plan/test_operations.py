@@ -1,0 +1,90 @@
+"""One step: its words, its inverse, and which verb of the machine it calls."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from gpiomux.config.model import GpioMedium, Mode, ProtocolIds, ShmMedium, Transport
+from gpiomux.plan.operations import Change, Create, Operation, Remove
+from gpiomux.plan.state import Address, Attachment, Datapath, Interface, Mark, Netns, Resource, Route, Wire
+from gpiomux.plan.words import resource_name
+from tests.plan.configs import transport
+from tests.plan.model_machine import ModelMachine
+
+GETH0 = Interface(name="geth0", link="geth0", kind="tap", netns="far", mtu=1500, mac="02:00:00:00:00:01", up=True)
+IDS = ProtocolIds(reader=1, writer=2)
+GPIO = Transport(mode=Mode.ETH, protocol=IDS, medium=GpioMedium(), lines=None)
+SHM = Transport(mode=Mode.RAW, protocol=IDS, medium=ShmMedium(out="/dev/shm/a", into="/dev/shm/b"), lines=None)
+
+WORDS: list[tuple[Resource, str, str]] = [
+    (Netns(name="far"), "far", "network namespace far"),
+    (Wire(name="cable0"), "cable0", "simulated wire cable0"),
+    (GETH0, "geth0", "interface geth0 (tap) in netns far, mtu 1500, mac 02:00:00:00:00:01"),
+    (
+        replace(GETH0, netns=None, mac=None, up=False, kind="tun"),
+        "geth0",
+        "interface geth0 (tun), mtu 1500, down",
+    ),
+    (Address(interface="geth0", netns="far", address="fd00::1/64"), "geth0", "address fd00::1/64 on geth0"),
+    (Route(interface="geth0", netns=None, to="0.0.0.0/0", via=None, metric=None), "geth0", "route 0.0.0.0/0 on geth0"),
+    (
+        Route(interface="geth0", netns=None, to="10.2.0.0/16", via="10.10.0.2", metric=100),
+        "geth0",
+        "route 10.2.0.0/16 via 10.10.0.2 metric 100 on geth0",
+    ),
+    (
+        Datapath(link="geth0", transport=transport()),
+        "geth0",
+        "datapath of geth0 (net_hdr over end a of simulated wire cable0)",
+    ),
+    (Datapath(link="geth0", transport=GPIO), "geth0", "datapath of geth0 (eth over GPIO lines)"),
+    (Datapath(link="geth0", transport=SHM), "geth0", "datapath of geth0 (raw over shared memory)"),
+    (Attachment(link="geth0", child="child1"), "child1", "child child1 of geth0"),
+    (Mark(link="geth0", child="child1", mark=7), "child1", "mark 7 to child1 of geth0"),
+]
+
+
+@pytest.mark.parametrize(
+    ("resource", "name", "words"), WORDS, ids=lambda value: value if isinstance(value, str) else ""
+)
+def test_words(resource: Resource, name: str, words: str) -> None:
+    assert Create(resource).describe() == f"+ {words}"
+    assert Remove(resource).describe() == f"- {words}"
+    assert resource_name(resource) == name
+
+
+@pytest.mark.parametrize(
+    ("new", "words"),
+    [
+        (replace(GETH0, mtu=1400), "mtu 1500 -> 1400"),
+        (replace(GETH0, up=False), "up -> down"),
+        (replace(GETH0, mac="02:00:00:00:00:02"), "mac 02:00:00:00:00:01 -> 02:00:00:00:00:02"),
+    ],
+)
+def test_words_of_a_change(new: Interface, words: str) -> None:
+    assert Change(GETH0, new).describe() == f"~ interface geth0 (tap) in netns far: {words}"
+
+
+@pytest.mark.parametrize(
+    ("operation", "inverse"),
+    [
+        (Create(GETH0), Remove(GETH0)),
+        (Remove(GETH0), Create(GETH0)),
+        (Change(GETH0, replace(GETH0, up=False)), Change(replace(GETH0, up=False), GETH0)),
+    ],
+)
+def test_inverse(operation: Operation, inverse: Operation) -> None:
+    assert operation.inverse() == inverse
+    assert operation.inverse().inverse() == operation
+
+
+def test_perform() -> None:
+    machine = ModelMachine(borrowed=("far",))
+    Create(GETH0).perform(machine)
+    assert machine.state == {GETH0}
+    Change(GETH0, replace(GETH0, mtu=900)).perform(machine)
+    assert machine.state == {replace(GETH0, mtu=900)}
+    Remove(replace(GETH0, mtu=900)).perform(machine)
+    assert machine.state == frozenset()

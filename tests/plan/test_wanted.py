@@ -1,0 +1,100 @@
+"""What a configuration stands for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from gpiomux.config.load import load_file
+from gpiomux.config.model import Child, Config, GpioMedium, Link, Mode, Netdev, ProtocolIds, ShmMedium, Transport
+from gpiomux.config.model import Route as WantedRoute
+from gpiomux.errors import UnsupportedError
+from gpiomux.plan.state import Address, Attachment, Datapath, Interface, Mark, Netns, Route, Wire
+from gpiomux.plan.wanted import known_metric, wanted_state
+from tests.plan.configs import transport
+from tests.plan.model_machine import every_kind
+
+EXAMPLES = sorted((Path(__file__).parents[2] / "configs").glob("*.yaml"))
+
+
+def link(netdev: Netdev, *children: Child, mode: Mode = Mode.NET_HDR) -> Config:
+    return Config(links=(Link(name="geth0", transport=transport(mode), netdev=netdev, children=children),))
+
+
+def test_everything_in_the_order_of_the_file() -> None:
+    config = link(
+        Netdev(netns="far", addresses=("10.0.0.1/24", "fd00::1/64"), routes=(WantedRoute(to="10.9.0.0/16"),)),
+        Child(name="child1", marks=(7, 8), netdev=Netdev(mtu=1400, netns="far")),
+    )
+    assert wanted_state(config) == (
+        Wire(name="cable0"),
+        Netns(name="far"),
+        Interface(name="geth0", link="geth0", kind="tun", netns="far", mtu=1500, mac=None, up=True),
+        Address(interface="geth0", netns="far", address="10.0.0.1/24"),
+        Address(interface="geth0", netns="far", address="fd00::1/64"),
+        Route(interface="geth0", netns="far", to="10.9.0.0/16", via=None, metric=None),
+        Datapath(link="geth0", transport=transport()),
+        Interface(name="child1", link="geth0", kind="tun", netns="far", mtu=1400, mac=None, up=True),
+        Attachment(link="geth0", child="child1"),
+        Mark(link="geth0", child="child1", mark=7),
+        Mark(link="geth0", child="child1", mark=8),
+    )
+
+
+@pytest.mark.parametrize(("mode", "kind"), [(Mode.ETH, "tap"), (Mode.NET_HDR, "tun"), (Mode.RAW, "tun-pi")])
+def test_the_mode_chooses_the_device(mode: Mode, kind: str) -> None:
+    kinds = [it.kind for it in wanted_state(link(Netdev(), mode=mode)) if isinstance(it, Interface)]
+    assert kinds == [kind]
+
+
+def test_an_address_by_hwid_is_wanted() -> None:
+    (interface,) = (it for it in wanted_state(link(Netdev(hwid=3), mode=Mode.ETH)) if isinstance(it, Interface))
+    assert interface.mac == "46:45:54:48:30:33"
+
+
+def test_down_no_ipv6_and_no_routes() -> None:
+    netdev = Netdev(up=False, addresses=("10.0.0.1/24", "fd00::1/64"), routes=(WantedRoute(to="10.9.0.0/16"),))
+    state = wanted_state(link(netdev))
+    assert [it.address for it in state if isinstance(it, Address)] == ["10.0.0.1/24"]
+    assert Route not in every_kind(state)
+
+
+@pytest.mark.parametrize(
+    ("to", "metric", "known"),
+    [
+        ("10.0.0.0/8", None, None),
+        ("10.0.0.0/8", 0, None),
+        ("10.0.0.0/8", 1024, 1024),
+        ("fd00::/64", None, None),
+        ("fd00::/64", 0, None),
+        ("fd00::/64", 1024, None),
+        ("fd00::/64", 7, 7),
+    ],
+)
+def test_the_kernels_metric_is_none(to: str, metric: int | None, known: int | None) -> None:
+    assert known_metric(to, metric) == known
+
+
+def test_media_that_cannot_run_are_all_named() -> None:
+    ids = ProtocolIds(reader=1, writer=2)
+    gpio = Transport(mode=Mode.RAW, protocol=ids, medium=GpioMedium(), lines=None)
+    shm = Transport(mode=Mode.RAW, protocol=ids, medium=ShmMedium(out="/dev/shm/a", into="/dev/shm/b"), lines=None)
+    config = Config(
+        links=(
+            Link(name="pins", transport=gpio),
+            Link(name="geth0", transport=transport()),
+            Link(name="ring", transport=shm),
+        )
+    )
+    with pytest.raises(UnsupportedError, match="link pins: medium gpio, link ring: medium shm") as caught:
+        wanted_state(config)
+    assert caught.value.hint
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)
+def test_every_example_is_wanted_wholly(path: Path) -> None:
+    config = load_file(path)
+    keys = [it.key for it in wanted_state(config)]
+    assert len(keys) == len(set(keys))
+    assert {("datapath", it.name) for it in config.links} <= set(keys)
