@@ -61,7 +61,8 @@ class Decoder:
         self._end = bytes(end_words(width))
         self._counters = counters
         self._words = bytearray()
-        self._limit = MAX_LINE_BYTES * self._per_byte
+        # The frame before may have left zeros of its end in front, and the end of this one may have begun.
+        self._limit = MAX_LINE_BYTES * self._per_byte + 2 * len(self._end)
         self._discarding = False
         """Too much has come without an end: nothing counts until the next one."""
 
