@@ -5,6 +5,7 @@ Numbers from linux/bpf.h. OSError of the kernel goes through to the caller, who 
 
 from __future__ import annotations
 
+import errno
 import struct
 
 from gpiomux.netdev.syscalls import Buffer, bpf
@@ -42,21 +43,22 @@ def load_program(name: str, code: bytes) -> int:
     """A tc program; its name (15 characters at most) is what tc and bpftool show.
 
     Raises:
-        OSError: the kernel refused; `strerror` ends with the last line of the verifier's log.
+        OSError: the kernel refused; `strerror` ends with the verifier's reason.
     """
     instructions, licence, log = Buffer(code), Buffer(b"GPL\0"), Buffer(bytes(_LOG_BYTES))
     what = struct.pack("=IIQQ", _SCHED_CLS, len(code) // 8, instructions.address, licence.address)
     try:
         return bpf(_PROG_LOAD, what + struct.pack("=IIQII16s", 0, 0, 0, 0, 0, name.encode()))
-    except PermissionError:
-        raise
-    except OSError:
+    except OSError as err:
+        if err.errno == errno.EPERM:  # not ours to load; EACCES is the verifier's word
+            raise
         # Once more, now for the reason: with a log the kernel works longer.
         try:
             return bpf(_PROG_LOAD, what + struct.pack("=IIQII16s", 1, _LOG_BYTES, log.address, 0, 0, name.encode()))
-        except OSError as err:
-            reason = log.text().strip().splitlines()[-1:]
-            raise OSError(err.errno, ": ".join([err.strerror or "", *reason])) from err
+        except OSError as again:
+            # The last line but for the statistics.
+            reason = [line for line in log.text().splitlines() if not line.startswith("processed ")][-1:]
+            raise OSError(again.errno, ": ".join([again.strerror or "", *reason])) from again
 
 
 def link_tcx(program_fd: int, index: int, direction: int) -> int:

@@ -129,7 +129,7 @@ def _ask_for_clsact() -> None:
     with ExitStack() as closing, returning():
         _, ingress, egress = _load_programs(closing)
         syscalls.unshare(syscalls.CLONE_NEWNET)
-        clsact.attach(socket.if_nametoindex("lo"), ingress, egress)
+        clsact.attach(_index("lo"), ingress, egress)
 
 
 def _ask_for_packet_socket() -> None:
@@ -155,7 +155,7 @@ def _load_programs(closing: ExitStack) -> tuple[int, int, int]:
 
 
 def _attach_programs(name: str, method: str) -> tuple[int, ...]:
-    index = socket.if_nametoindex(name)
+    index = _index(name)
     with ExitStack() as closing:
         memory, ingress, egress = _load_programs(closing)
         if method == CLSACT:
@@ -168,6 +168,13 @@ def _attach_programs(name: str, method: str) -> tuple[int, ...]:
             os.close(inward)
             raise
         return (os.dup(memory), inward, outward)
+
+
+def _index(name: str) -> int:
+    try:
+        return socket.if_nametoindex(name)
+    except OSError as err:  # has neither errno nor the kernel's words
+        raise OSError(errno.ENODEV, os.strerror(errno.ENODEV)) from err
 
 
 def _keep_on_one_cpu(name: str) -> None:

@@ -15,7 +15,7 @@ _SO_RCVBUFFORCE = 33
 _SO_RCVMARK = 75  # since 5.19; asm-generic/socket.h
 _ETH_P_ALL = 3
 _PACKET_OUTGOING = 4
-_RECEIVE_BYTES = 4 << 20
+_RECEIVE_BYTES = 1 << 20
 
 
 def open_unbound() -> socket.socket:
@@ -49,7 +49,7 @@ def open_outgoing(name: str) -> int:
 
 
 def _enlarge(sock: socket.socket) -> None:
-    """Make room for as many packets as the device's own queue has, if root lets us, else for what anybody may."""
+    """Make room for as many packets as the device itself queues (500); an ordinary user gets less (rmem_max)."""
     try:
         sock.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _RECEIVE_BYTES)
     except PermissionError:

@@ -61,7 +61,7 @@ class PacketSocketPort:
                 self._drop_from_device()
                 continue
             self._drop_from_device()
-            mark, tag = _read_control(control)
+            mark, tag = read_control(control)
             packet = self._packet(length, tag, sender[1])
             return without_stray(self._kind, mark, packet), packet
 
@@ -98,7 +98,7 @@ class PacketSocketPort:
         return True
 
 
-def _read_control(control: list[tuple[int, int, bytes]]) -> tuple[int, bytes]:
+def read_control(control: list[tuple[int, int, bytes]]) -> tuple[int, bytes]:
     """The mark, and the VLAN tag of an upper interface, which the kernel keeps beside the frame; empty if none."""
     mark, tag = 0, b""
     for level, kind, content in control:

@@ -172,13 +172,13 @@ class Rtnl:
         """
         self._set(name, "set it up" if up else "set it down", state="up" if up else "down")
 
-    def add_address(self, interface: str, address: str) -> None:
-        """Add an address (with prefix length) that carries our tag.
+    def add_address(self, interface: str, address: str, *, tagged: bool = True) -> None:
+        """Add an address (with prefix length) that carries our tag, or none.
 
         Raises:
             MachineError: the kernel refused, for example EEXIST.
         """
-        self._address("add", interface, address, proto=PROTOCOL)
+        self._address("add", interface, address, **({"proto": PROTOCOL} if tagged else {}))
 
     def remove_address(self, interface: str, address: str) -> None:
         """Remove an address (with prefix length).

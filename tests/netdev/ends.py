@@ -62,7 +62,9 @@ class End:
     *Threads and processes:* one thread; everything is closed and deleted at the end of the block.
     """
 
-    def __init__(self, kind: str, method: str, *, netns: str | None = None, name: str = "end0", mtu: int = 1500) -> None:
+    def __init__(
+        self, kind: str, method: str, *, netns: str | None = None, name: str = "end0", mtu: int = 1500
+    ) -> None:
         self.kind, self.method, self.netns, self.name, self.mtu = kind, method, netns, name, mtu
         self.mac = ""
         self._closing = ExitStack()

@@ -6,13 +6,16 @@ import errno
 import os
 import socket
 import threading
-from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 
 from gpiomux.errors import MachineError
 from gpiomux.netdev import netns, syscalls
 from gpiomux.netdev.inside import DIRECTORY, THREAD_NETNS, entered, returning
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 pytestmark = pytest.mark.netns
 

@@ -137,8 +137,18 @@ def test_routes_of_others(routable: Rtnl) -> None:
 Refused = tuple[str, tuple[Any, ...], int, str]
 
 REFUSED: list[Refused] = [
-    ("set_mtu", ("end0", 70000), errno.EINVAL, "set its mtu to 70000: Invalid argument (mtu greater than device maximum)"),
-    ("set_mac", ("end0", "47:45:54:48:30:31"), errno.EADDRNOTAVAIL, "set its address to 47:45:54:48:30:31: Cannot assign"),
+    (
+        "set_mtu",
+        ("end0", 70000),
+        errno.EINVAL,
+        "set its mtu to 70000: Invalid argument (mtu greater than",
+    ),
+    (
+        "set_mac",
+        ("end0", "47:45:54:48:30:31"),
+        errno.EADDRNOTAVAIL,
+        "set its address to 47:45:54:48:30:31: Cannot",
+    ),
     ("add_address", ("end0", "fd01::1/64"), errno.EEXIST, "add address fd01::1/64: File exists (ipv6: address already"),
     ("remove_address", ("end0", "10.9.0.1/24"), errno.EADDRNOTAVAIL, "remove address 10.9.0.1/24: Cannot assign"),
     (
@@ -174,7 +184,7 @@ def test_refusals(routable: Rtnl, verb: str, arguments: tuple[Any, ...], number:
     ],
 )
 def test_an_interface_that_does_not_exist(rtnl: Rtnl, attempt: Callable[[Rtnl], None]) -> None:
-    with pytest.raises(MachineError, match="interface gone: cannot .*: No such device") as caught:
+    with pytest.raises(MachineError, match=r"interface gone: cannot .*: No such device") as caught:
         attempt(rtnl)
     assert caught.value.errno == errno.ENODEV
 
@@ -188,7 +198,7 @@ def test_another_namespace() -> None:
             far.add_address("end0", "10.1.0.1/24")
             assert [link.name for link in here.links()] == ["lo"]
             assert [found.address for found in far.addresses() if found.ours] == ["10.1.0.1/24"]
-            with pytest.raises(MachineError, match="^interface end0 in netns far: cannot set its mtu to 1: Invalid"):
+            with pytest.raises(MachineError, match=r"^interface end0 in netns far: cannot set its mtu to 1: Invalid"):
                 far.set_mtu("end0", 1)
     finally:
         netns.remove("far")
@@ -212,7 +222,8 @@ def test_without_permission() -> None:
     command = ["setpriv", "--bounding-set=-all", "--inh-caps=-all", sys.executable, "-c", program]
     done = subprocess.run(command, check=True, text=True, capture_output=True)
     assert done.stdout == (
-        "interface lo: cannot set it down: Operation not permitted|1|this needs CAP_NET_ADMIN in that network namespace\n"
+        "interface lo: cannot set it down: Operation not permitted|1|"
+        "this needs CAP_NET_ADMIN in that network namespace\n"
     )
 
 

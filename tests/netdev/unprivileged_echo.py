@@ -24,8 +24,8 @@ def main() -> None:
     capabilities = next(line.split()[1] for line in status.splitlines() if line.startswith("CapEff:"))
     control.send(f"ready, capabilities {capabilities}".encode())
     while True:
-        ready = select.select([port, control], [], [])[0]
-        if control in ready:
+        ready = select.select([port.fileno(), control.fileno()], [], [])[0]
+        if control.fileno() in ready:
             break
         while (got := port.read()) is not None:
             port.write(got[0] + 1, got[1])
