@@ -45,9 +45,7 @@ def faults(counters: Counters) -> int:
 def words_and_width(draw: st.DrawFn) -> tuple[bytes, int]:
     """Any words, with long rows of zeros among them more often than chance would make."""
     width = draw(st.sampled_from(WIDTHS))
-    row = st.one_of(
-        st.lists(st.integers(0, (1 << width) - 1), max_size=200).map(bytes), st.integers(0, 20).map(bytes)
-    )
+    row = st.one_of(st.lists(st.integers(0, (1 << width) - 1), max_size=200).map(bytes), st.integers(0, 20).map(bytes))
     return b"".join(draw(st.lists(row, max_size=8))), width
 
 
