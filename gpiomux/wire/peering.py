@@ -89,7 +89,8 @@ class Peering:
         looped = hello.epoch == self.own.epoch
         heard = hello.peer_epoch == self.own.epoch
         self.own = replace(self.own, peer_epoch=0 if looped else hello.epoch)
-        if not looped and (before is None or restarted or not heard):
+        # An answer helps once only: ends that are wired in a ring would answer each other without end.
+        if not looped and hello != before and (before is None or restarted or not heard):
             self._said_ns = None
         self._judge(hello, heard=heard)
         if was_up and not self.up and not restarted:
