@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 from contextlib import ExitStack, contextmanager
+from ipaddress import ip_interface
 from typing import TYPE_CHECKING, Any, Self, assert_never
 
 from gpiomux.config.plain import transport_to_plain
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from gpiomux.apply.datapaths import Datapaths
-    from gpiomux.plan.state import State
+    from gpiomux.plan.observed import Observed
     from gpiomux.rundir import RunDir
 
 _GONE = frozenset((errno.ENOENT, errno.ENODEV, errno.EADDRNOTAVAIL, errno.ESRCH, errno.ECONNRESET))
@@ -37,11 +38,17 @@ class KernelMachine:
     *Threads and processes:* one thread, which enters other network namespaces and is back after each verb.
     """
 
-    def __init__(self, rundir: RunDir, datapaths: Datapaths, state: State) -> None:
-        """Work on a machine on which `state` has been observed."""
+    def __init__(self, rundir: RunDir, datapaths: Datapaths, observed: Observed) -> None:
+        """Work on a machine that has just been observed."""
         self._rundir = rundir
         self._datapaths = datapaths
-        self._interfaces = {it.name: it for it in state if isinstance(it, Interface)}
+        self._interfaces = {it.name: it for it in observed.state if isinstance(it, Interface)}
+        self._addresses = {it for it in observed.state if isinstance(it, Address)}
+        self._foreign_addresses = {
+            Address(interface=it.key[1], netns=it.netns, address=it.key[2])
+            for it in observed.foreign
+            if it.key[0] == "address"
+        }
         self._sockets: dict[str | None, tuple[Rtnl, ExitStack]] = {}
 
     def __enter__(self) -> Self:
@@ -68,6 +75,7 @@ class KernelMachine:
                 self._create_interface(resource)
             case Address():
                 self._rtnl(resource.netns).add_address(resource.interface, resource.address)
+                self._addresses.add(resource)
             case Route():
                 self._rtnl(resource.netns).add_route(resource.interface, resource.to, resource.via, resource.metric)
             case Datapath():
@@ -93,6 +101,8 @@ class KernelMachine:
                 raise
         if isinstance(resource, Interface):
             self._interfaces.pop(resource.name, None)
+        elif isinstance(resource, Address):
+            self._addresses.discard(resource)
 
     def change(self, old: Resource, new: Resource) -> None:
         """Change an interface while it stands; see `gpiomux.plan.operations.Machine`.
@@ -119,7 +129,7 @@ class KernelMachine:
             case Interface():
                 self._rtnl(resource.netns).delete_link(resource.name)
             case Address():
-                self._rtnl(resource.netns).remove_address(resource.interface, resource.address)
+                self._remove_address(resource)
             case Route():
                 self._rtnl(resource.netns).remove_route(resource.interface, resource.to, resource.via, resource.metric)
             case Datapath(link=link):
@@ -130,6 +140,21 @@ class KernelMachine:
                 self._datapaths.ask(link, {"do": "unbind", "mark": mark})
             case _:
                 assert_never(resource)
+
+    def _remove_address(self, gone: Address) -> None:
+        """Remove one address and no other.
+
+        The kernel takes the other IPv4 addresses of the same network away with the first of them, unless the sysctl
+        promote_secondaries is set (__inet_del_ifa in net/ipv4/devinet.c); they are added again.
+        """
+        rtnl = self._rtnl(gone.netns)
+        rtnl.remove_address(gone.interface, gone.address)
+        near = [it for it in self._addresses | self._foreign_addresses if it != gone and _of_one_network(it, gone)]
+        if near:
+            left = {(it.interface, it.address) for it in rtnl.addresses()}
+            for it in near:
+                if (it.interface, it.address) not in left:
+                    rtnl.add_address(it.interface, it.address, tagged=it in self._addresses)
 
     def _create_interface(self, wanted: Interface) -> None:
         rtnl = self._rtnl(wanted.netns)
@@ -213,3 +238,9 @@ class KernelMachine:
     def _leave(self, name: str | None) -> None:
         if name in self._sockets:
             self._sockets.pop(name)[1].close()
+
+
+def _of_one_network(one: Address, other: Address) -> bool:
+    if (one.interface, one.netns) != (other.interface, other.netns):
+        return False
+    return ip_interface(one.address).network == ip_interface(other.address).network

@@ -81,7 +81,7 @@ class Manager:
             return False
         observed = look(self._rundir, self.datapaths, self.applied, self.applied)
         plan = make_plan(wanted_state(self.applied), observed).of_datapath(link)
-        with KernelMachine(self._rundir, self.datapaths, observed.state) as machine:
+        with KernelMachine(self._rundir, self.datapaths, observed) as machine:
             run(plan, machine)
         return bool(plan.operations)
 
@@ -96,7 +96,7 @@ class Manager:
     def _perform(self, plan: Plan, observed: Observed, on_step: OnStep | None, wanted: Config) -> None:
         for note in plan.notes:
             _log.info("%s", note)
-        with KernelMachine(self._rundir, self.datapaths, observed.state) as machine:
+        with KernelMachine(self._rundir, self.datapaths, observed) as machine:
             run(plan, machine, on_step=on_step, commit=lambda: state_file.save(self._rundir, wanted))
         self.applied = wanted
 

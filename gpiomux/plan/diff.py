@@ -7,7 +7,7 @@ in the order of the configuration. A resource whose footing goes or is made anew
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from ipaddress import ip_interface, ip_network
+from ipaddress import ip_interface
 from typing import TYPE_CHECKING
 
 from gpiomux.errors import ConflictError
@@ -66,18 +66,20 @@ def _compare(
     kept: dict[Key, tuple[Resource, Resource]] = {}
     removed: list[Resource] = []
     footing = {Netns(name=name).key for name in observed.borrowed}
+    bared: set[Key] = set()
     for floor in FLOORS:
+        if floor is Route:
+            bared = _bared((have for have, _ in kept.values()), removed, wanted.values())
         found = sorted((resource for resource in observed.state if isinstance(resource, floor)), key=_by_key)
         for have in found:
             want = wanted.get(have.key)
             aim = None if want is None else _in_place(have, want)
-            if aim is None or have.key in observed.broken or not footing.issuperset(have.requires):
+            stands = footing.issuperset(have.requires) and have.key not in observed.broken
+            swept = isinstance(have, Route) and _is_ipv4(have) and not bared.isdisjoint(have.requires)
+            if aim is None or not stands or swept:
                 removed.append(have)
             else:
                 kept[have.key] = (have, aim)
-        for have in [have for have, _ in kept.values() if isinstance(have, floor) and _swept_along(have, removed)]:
-            removed.append(have)
-            del kept[have.key]
         footing.update(kept)
     return kept, removed
 
@@ -92,24 +94,25 @@ def _in_place(have: Resource, want: Resource) -> Resource | None:
     return aim if replace(have, mtu=aim.mtu, mac=aim.mac, up=aim.up) == aim else None
 
 
-def _swept_along(have: Resource, removed: list[Resource]) -> bool:
-    """Whether the kernel may take `have` away together with an address that is removed.
+def _bared(kept: Iterable[Resource], removed: Iterable[Resource], wanted: Iterable[Resource]) -> set[Key]:
+    """Interfaces that may be without an IPv4 address for a moment, while the plan is performed or undone.
 
-    An IPv4 address takes the others of its network along (unless the sysctl promote_secondaries is set), and the last
-    one of an interface takes its routes along (net/ipv4/devinet.c, fib_frontend.c). Which one that will be depends on
-    addresses of others, so no route is taken to survive.
+    With the last IPv4 address the kernel takes the IPv4 routes of an interface away (fib_inetaddr_event in
+    net/ipv4/fib_frontend.c), and with the first of a network also the others of it (`promote_secondaries`).
     """
-    if not isinstance(have, Address | Route):
-        return False
-    near = [
-        ip_interface(gone.address)
-        for gone in removed
-        if isinstance(gone, Address) and (gone.interface, gone.netns) == (have.interface, have.netns)
-    ]
-    if isinstance(have, Route):
-        return any(gone.version == ip_network(have.to).version for gone in near)
-    own = ip_interface(have.address)
-    return own.version == 4 and any(gone.network == own.network for gone in near)
+    standing = {it.key: it for it in kept if isinstance(it, Address) and _is_ipv4(it)}
+    gone = [it for it in removed if isinstance(it, Address) and _is_ipv4(it)]
+    new = [it for it in wanted if isinstance(it, Address) and _is_ipv4(it) and it.key not in standing]
+    touched = {it.requires[0] for it in (*gone, *new)}
+    unsteady = {(it.requires[0], ip_interface(it.address).network) for it in gone}
+    for it in standing.values():
+        if (it.requires[0], ip_interface(it.address).network) not in unsteady:
+            touched.discard(it.requires[0])
+    return touched
+
+
+def _is_ipv4(resource: Address | Route) -> bool:
+    return ":" not in (resource.address if isinstance(resource, Address) else resource.to)
 
 
 def _refuse_conflicts(wanted: Iterable[Resource], kept: Iterable[Key], foreign: frozenset[Foreign]) -> None:

@@ -22,8 +22,8 @@ IPV6_MINIMUM_MTU = 1280
 class ModelMachine:
     """Performs operations on a set of resources.
 
-    The first IPv4 address of a network takes the others along, the last one of an interface its IPv4 routes; an
-    interface that goes down loses its IPv6 addresses and routes; with an MTU below 1280 it cannot have IPv6 at all.
+    Without IPv4 address an interface loses its IPv4 routes, also for the moment in which the first address of its only
+    network goes. When it goes down it loses its IPv6 addresses and all routes; with an MTU below 1280 all of IPv6.
     """
 
     def __init__(self, *, borrowed: Iterable[str] = (), foreign: Iterable[Foreign] = ()) -> None:
@@ -104,13 +104,10 @@ class ModelMachine:
             raise MachineError(f"{resource.interface} has no IPv6", errno=errno.EINVAL)
 
     def _sweep_along(self, gone: Address) -> None:
-        network = ip_interface(gone.address).network
         addresses = [it for it in self._on(gone.interface) if isinstance(it, Address) and _version(it) == 4]
-        primary, *others = (it for it in addresses if ip_interface(it.address).network == network)
-        if gone == primary:
-            self._drop(others)
-            addresses = [it for it in addresses if it not in others]
-        if addresses == [gone]:
+        network = ip_interface(gone.address).network
+        near = [it for it in addresses if ip_interface(it.address).network == network]
+        if near[0] == gone and near == addresses:
             self._drop(it for it in self._on(gone.interface) if isinstance(it, Route) and _version(it) == 4)
 
     def _on(self, interface: str) -> list[Address | Route]:
