@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from contextlib import contextmanager
 from pathlib import Path
@@ -62,7 +63,11 @@ def entered(name: str | None) -> Iterator[None]:
         try:
             syscalls.setns(there, syscalls.CLONE_NEWNET)
         except OSError as err:
-            hint = "entering a network namespace needs CAP_SYS_ADMIN in its user namespace" if err.errno == 1 else ""
+            hint = (
+                "entering a network namespace needs CAP_SYS_ADMIN in its user namespace"
+                if err.errno == errno.EPERM
+                else ""
+            )
             message = f"cannot enter the network namespace {name}: {err.strerror}"
             raise MachineError(message, errno=err.errno or 0, hint=hint) from err
         finally:

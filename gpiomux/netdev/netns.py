@@ -123,6 +123,7 @@ def _refusals(name: str, verb: str) -> Iterator[None]:
     except MachineError:
         raise
     except OSError as err:
-        hint = "this needs root, or a user namespace with a writable /run" if err.errno in (1, 13, 30) else ""
+        not_allowed = err.errno in (errno.EPERM, errno.EACCES, errno.EROFS)
+        hint = "this needs root, or a user namespace with a writable /run" if not_allowed else ""
         message = f"cannot {verb} the network namespace {name}: {err.strerror}"
         raise MachineError(message, errno=err.errno or 0, hint=hint) from err

@@ -5,7 +5,8 @@ kernel grants, so there are several implementations; `gpiomux.netdev.marks` prep
 `open_port` makes a port of them without any.
 
 A *packet* is, by mode of the link: `eth` an Ethernet frame from the destination address on, without check sequence;
-`net_hdr` an IPv4 or IPv6 packet; `raw` a 16-bit protocol number (EtherType, network order) and the payload.
+`net_hdr` an IPv4 or IPv6 packet; `raw` a 16-bit protocol number (EtherType, network order) and the payload,
+which has one byte at least: the kernel neither sends nor takes an empty one.
 """
 
 from __future__ import annotations
@@ -20,13 +21,13 @@ class PacketPort(Protocol):
     """
 
     def fileno(self) -> int:
-        """Polls readable while a packet waits; POLLERR when the interface is gone."""
+        """Polls readable while a packet waits; readable or POLLERR when the interface is gone: `read` then raises."""
 
     def read(self) -> tuple[int, bytes] | None:
         """The next packet leaving through the interface as (mark, packet), or None if there is none now.
 
         Raises:
-            OSError: the interface is gone (EBADFD) or down.
+            OSError: the interface is gone (EBADFD). One that is down is no error, it only sends nothing.
         """
 
     def write(self, mark: int, packet: bytes) -> None:

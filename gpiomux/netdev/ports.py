@@ -15,7 +15,7 @@ def open_port(method: str, kind: str, fds: tuple[int, ...]) -> PacketPort:
 
     Raises:
         UsageError: there is no such method.
-        OSError: the kernel does not let us map what was handed over.
+        OSError: the kernel does not let us use what was handed over; the descriptors remain the caller's.
     """
     match method:
         case "bpf-tcx" | "bpf-clsact":

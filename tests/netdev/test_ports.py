@@ -6,6 +6,7 @@ import errno
 import os
 import select
 import socket
+import struct
 import subprocess
 import sys
 from itertools import product
@@ -145,6 +146,27 @@ def test_what_looks_like_our_tag_is_data(method: str, kind: str) -> None:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_MARK, mark)
             sock.sendto(packet, (end.name, RAW_PROTOCOL))
             assert end.leaving() == (mark, packet if kind == "tap" else RAW_PROTOCOL.to_bytes(2, "big") + packet)
+
+
+@methods
+@ip_kinds
+def test_multicast_reports_of_the_kernel_are_unmarked(method: str, kind: str) -> None:
+    """Their mark is rubbish (212 on this MTU): see `gpiomux.netdev.strays`."""
+    with (
+        End(kind, method) as end,
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as four,
+        socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as six,
+    ):
+        groups = (socket.inet_aton("239.1.2.3"), socket.inet_pton(socket.AF_INET6, "ff02::4711"))
+        index = socket.if_nametoindex(end.name)
+        four.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, groups[0] + socket.inet_aton("10.1.0.1"))
+        six.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_JOIN_GROUP, groups[1] + struct.pack("I", index))
+        missing = set(groups)
+        while missing:
+            assert select.select([end.port], [], [], PATIENCE_S)[0], missing
+            mark, packet = end.port.read() or (0, b"")
+            assert mark == 0, packet.hex()
+            missing -= {group for group in groups if group in packet}
 
 
 @methods
