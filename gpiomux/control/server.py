@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import grp
 import logging
 import os
@@ -37,6 +38,8 @@ MAX_CLIENTS = 64
 
 SO_PEERGROUPS = 59
 """Supplementary groups of the peer (asm-generic/socket.h; Linux 4.13); the socket module has no name for it."""
+_GROUPS_BYTES = 1024
+"""Room for 256 groups; the most that socket.getsockopt takes."""
 
 Handler = Callable[[Request, Callable[[Progress], None]], Awaitable[Mapping[str, Any]]]
 """Answers a request, or raises a GpiomuxError. The callback takes progress from any thread."""
@@ -176,8 +179,17 @@ def may_connect(sock: socket.socket) -> bool:
         wanted = grp.getgrnam(GROUP).gr_gid
     except KeyError:
         return False
-    groups = sock.getsockopt(socket.SOL_SOCKET, SO_PEERGROUPS, 4 * 65536)
-    return wanted == gid or wanted in struct.unpack(f"{len(groups) // 4}I", groups)
+    return wanted == gid or wanted in _supplementary_groups(sock)
+
+
+def _supplementary_groups(sock: socket.socket) -> tuple[int, ...]:
+    try:
+        raw = sock.getsockopt(socket.SOL_SOCKET, SO_PEERGROUPS, _GROUPS_BYTES)
+    except OSError as err:
+        if err.errno != errno.ERANGE:
+            raise
+        return ()  # in more groups than Python can ask for: such a user has to make the group the primary one
+    return struct.unpack(f"{len(raw) // 4}I", raw)
 
 
 def _write(writer: asyncio.StreamWriter, reply: Reply) -> None:
