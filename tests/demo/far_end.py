@@ -13,13 +13,18 @@ SO_MARK = 36  # asm-generic/socket.h
 
 
 def receive(address: str, port: int) -> None:
-    """Say `listening` on standard error, then copy the first connection to standard output."""
+    """Say `listening` on standard error, then take the first connection to its end, then write what it brought.
+
+    Not before the end: whoever sends reads our output only when everything is sent.
+    """
+    arrived = bytearray()
     with socket.create_server((address, port)) as server:
         print("listening", file=sys.stderr, flush=True)
         connection, _ = server.accept()
         with connection:
             while chunk := connection.recv(65536):
-                sys.stdout.buffer.write(chunk)
+                arrived += chunk
+    sys.stdout.buffer.write(arrived)
 
 
 def send(address: str, port: int, mark: int) -> None:
