@@ -1,7 +1,8 @@
 """The model <-> plain data in the shape of the file: `show`, the daemon's state and the datapath's start use it.
 
-What equals its default is left out. Reading trusts its input: a file has passed `gpiomux.config.load`, and what the
-daemon writes for itself came from a model.
+What equals its default is left out. As JSON it is also a file that `gpiomux.config.load` reads, if it is written with
+`ensure_ascii=False`: YAML knows no surrogate pairs. Reading trusts its input: a file has passed `gpiomux.config.load`,
+and what the daemon writes for itself came from a model.
 """
 
 from __future__ import annotations

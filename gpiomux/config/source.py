@@ -33,9 +33,12 @@ Plain = None | bool | int | float | str | list["Plain"] | dict[str, "Plain"]
 """What JSON can say."""
 
 LIMIT_VALUES = 100_000
-"""Keys and values, with every alias expanded."""
+"""Values in one document, with every alias expanded."""
 LIMIT_DEPTH = 24
 """Collections in each other; a configuration needs 8."""
+
+_EXPECTED_SIZE = f"expected at most {LIMIT_VALUES} values, with every alias expanded"
+_EXPECTED_DEPTH = f"expected at most {LIMIT_DEPTH} in each other"
 _HINTS = (
     ("cannot start any token", "indent with spaces, not tabs; put text that begins with @, ` or % in quotes"),
     ("mapping values are not allowed", "check the indentation; put text that holds ': ' in quotes"),
@@ -118,13 +121,9 @@ def _bounded_events(content: str, text: Text) -> list[yaml.Event]:
             if documents > 1:
                 raise _refusal(text, event, "a second document begins here", "put all links into one document")
             if depth > LIMIT_DEPTH:
-                raise _refusal(
-                    text, event, "collections are nested too deep", f"expected at most {LIMIT_DEPTH} in each other"
-                )
+                raise _refusal(text, event, "collections are nested too deep", _EXPECTED_DEPTH)
             if len(events) > 2 * LIMIT_VALUES:
-                raise _refusal(
-                    text, event, "the document is too large", f"expected at most {LIMIT_VALUES} keys and values"
-                )
+                raise _refusal(text, event, "the document is too large", _EXPECTED_SIZE)
             if isinstance(event, (ScalarEvent, AliasEvent, CollectionStartEvent, CollectionEndEvent)):
                 events.append(event)
     except yaml.YAMLError as err:
@@ -191,11 +190,9 @@ class _Builder:
         event = self.events[index]
         self.values[path] = _place(event)
         if len(self.values) > LIMIT_VALUES:
-            message = "the document is too large with its aliases expanded"
-            raise _refusal(self.text, event, message, f"expected at most {LIMIT_VALUES} keys and values", path)
+            raise _refusal(self.text, event, "the document is too large", _EXPECTED_SIZE, path)
         if len(path) > LIMIT_DEPTH:
-            message = "collections are nested too deep"
-            raise _refusal(self.text, event, message, f"expected at most {LIMIT_DEPTH} in each other", path)
+            raise _refusal(self.text, event, "collections are nested too deep", _EXPECTED_DEPTH, path)
         if isinstance(event, AliasEvent):
             return self.alias(event, index, path), index + 1
         if getattr(event, "tag", None) is not None:

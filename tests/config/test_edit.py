@@ -1,0 +1,154 @@
+"""Tests of `gpiomux.config.edit`."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gpiomux.config import edit, schema
+from gpiomux.config.load import load_file, load_text
+from gpiomux.config.model import Child, Config, Link, Netdev, SimMedium
+from gpiomux.config.plain import config_to_plain
+from gpiomux.errors import UsageError
+from tests.config.strategies import configs, names
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+TWO_LINKS = Path(__file__).parent.parent.parent / "configs" / "two-links.yaml"
+
+
+@pytest.fixture
+def config() -> Config:
+    """The two links, the far one with two children: a (mark 7) and b (marks 1 and 9)."""
+    near, far = load_file(TWO_LINKS).links
+    children = (Child(name="a", marks=(7,)), Child(name="b", marks=(1, 9)))
+    return Config(links=(near, replace(far, netdev=replace(far.netdev, mtu=1400), children=children)))
+
+
+def children_of(config: Config, link: str) -> dict[str, tuple[int, ...]]:
+    """Marks by child."""
+    (found,) = (each for each in config.links if each.name == link)
+    return {child.name: child.marks for child in found.children}
+
+
+def test_a_child_is_added_as_its_link_is(config: Config) -> None:
+    changed = edit.add_child(config, "geth1", "child1")
+    assert changed.links[1].children[-1] == Child(name="child1", netdev=Netdev(mtu=1400, netns="far"))
+    assert replace(changed.links[1], children=config.links[1].children) == config.links[1]
+    assert changed.links[0] == config.links[0]
+
+
+def test_a_child_is_removed(config: Config) -> None:
+    changed = edit.del_child(config, "a")
+    assert children_of(changed, "geth1") == {"b": (1, 9)}
+    assert changed.links[0] == config.links[0]
+
+
+def test_marks_are_bound_in_ascending_order_and_once(config: Config) -> None:
+    changed = edit.add_mark(config, "b", 4)
+    assert children_of(changed, "geth1") == {"a": (7,), "b": (1, 4, 9)}
+    assert edit.add_mark(changed, "b", 4) == changed
+
+
+def test_a_mark_is_taken_off(config: Config) -> None:
+    assert children_of(edit.del_mark(config, "b", 1), "geth1") == {"a": (7,), "b": (9,)}
+
+
+def test_the_same_mark_on_another_link(config: Config) -> None:
+    changed = edit.add_mark(edit.add_child(config, "geth0", "c"), "c", 7)
+    assert children_of(changed, "geth0") == {"c": (7,)}
+
+
+def test_links_are_left_out(config: Config) -> None:
+    changed = edit.without_links(config, ("geth0",))
+    (left,) = changed.links
+    medium = config.links[1].transport.medium
+    assert isinstance(medium, SimMedium)
+    external = replace(config.links[1].transport, medium=replace(medium, external=True))
+    assert left == replace(config.links[1], transport=external)
+    assert edit.without_links(config, ("geth1", "geth0")) == Config()
+    assert edit.without_links(config, ()) == config
+
+
+ERRORS: list[tuple[Callable[[Config], Config], str, str]] = [
+    (lambda c: edit.add_child(c, "geth9", "x"), "there is no link 'geth9'", "did you mean 'geth1'?"),
+    (lambda c: edit.add_child(c, "eno1", "x"), "there is no link 'eno1'", "have: geth0, geth1"),
+    (lambda c: edit.add_child(Config(), "geth0", "x"), "there is no link 'geth0'", "there is no link"),
+    (lambda c: edit.add_child(c, "a", "x"), "a is a child of geth1, not a link", "name the link: geth1"),
+    (lambda c: edit.add_child(c, "geth0", "geth1"), "the name geth1 is taken by a link", "choose another name"),
+    (lambda c: edit.add_child(c, "geth0", "a"), "the name a is taken by a child of geth1", "choose another name"),
+    (lambda c: edit.del_child(c, "c"), "there is no child 'c'", "have: a, b"),
+    (lambda c: edit.del_child(c, "geth1"), "geth1 is a link, not a child", "children of geth1: a, b"),
+    (lambda c: edit.add_mark(c, "geth0", 7), "geth0 is a link, not a child", "children of geth0: none"),
+    (
+        lambda c: edit.add_mark(c, "b", 7),
+        "mark 7 is bound to a, another child of geth1",
+        "take it off first: gpiomux del-mark a 7",
+    ),
+    (lambda c: edit.add_mark(c, "b", 0), "mark 0 is out of range", "use 1..4294967295; 0 means no mark"),
+    (lambda c: edit.add_mark(c, "b", 2**32), "mark 4294967296 is out of range", "use 1..4294967295; 0 means no mark"),
+    (lambda c: edit.del_mark(c, "b", 7), "mark 7 is not bound to b", "marks of b: 1, 9"),
+    (lambda c: edit.del_mark(c, "nope", 7), "there is no child 'nope'", "have: a, b"),
+    (lambda c: edit.without_links(c, ("geth0", "a")), "a is a child of geth1, not a link", "name the link: geth1"),
+]
+
+
+@pytest.mark.parametrize(("change", "message", "hint"), ERRORS, ids=[message for _, message, _ in ERRORS])
+def test_refusal(config: Config, change: Callable[[Config], Config], message: str, hint: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        change(config)
+    assert (caught.value.message, caught.value.hint) == (message, hint)
+
+
+@pytest.mark.parametrize(
+    "name", ["", ".", "..", "-a", "a b", "a/b", "a%d", "a\n", "sixteen-letters0", "lo", "all", "ü"]
+)
+def test_a_name_that_is_none(config: Config, name: str) -> None:
+    with pytest.raises(UsageError, match="cannot be the name of a child"):
+        edit.add_child(config, "geth0", name)
+
+
+def test_names_follow_the_schema() -> None:
+    assert schema.load_schema()["$defs"]["interfaceName"]["pattern"] == f"^{edit._NAME.pattern}$"
+
+
+def _edited(config: Config, data: st.DataObject) -> Config:
+    """The configuration after one change that may be refused."""
+    every = [name for link in config.links for name in (link.name, *(child.name for child in link.children))]
+    name = data.draw(st.sampled_from(every) | names())
+    mark = data.draw(st.integers(1, 3) | st.integers(0, 2**32))
+    changes: list[Callable[[], Config]] = [
+        lambda: edit.add_child(config, name, data.draw(names())),
+        lambda: edit.del_child(config, name),
+        lambda: edit.add_mark(config, name, mark),
+        lambda: edit.del_mark(config, name, mark),
+        lambda: edit.without_links(config, (name,)),
+    ]
+    try:
+        return data.draw(st.sampled_from(changes))()
+    except UsageError:
+        return config
+
+
+@given(configs().filter(lambda config: any(link.children for link in config.links)), st.data())
+@settings(max_examples=60)
+def test_what_is_edited_still_keeps_every_rule(config: Config, data: st.DataObject) -> None:
+    for _ in range(4):
+        if not config.links:
+            break
+        config = _edited(config, data)
+        assert load_text(json.dumps(config_to_plain(config), ensure_ascii=False), "edited.yaml") == config
+
+
+def test_an_edit_leaves_its_argument_alone(config: Config) -> None:
+    before: tuple[Link, ...] = config.links
+    edit.add_child(config, "geth0", "x")
+    edit.del_child(config, "a")
+    assert config.links == before
