@@ -56,7 +56,8 @@ class BpfPort:
 
     def write(self, mark: int, packet: bytes) -> None:
         """See `PacketPort.write`."""
-        # The kernel runs the ingress program within the write, so the slot is this packet's alone.
+        # The kernel runs the ingress program within the write, so the slot is this packet's alone; it is emptied for
+        # the sake of packets that another interface redirects here (tc mirred), which come at any time.
         self._words[bpf.SLOT] = mark
         try:
             if self._start:

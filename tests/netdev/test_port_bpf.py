@@ -12,6 +12,7 @@ import pytest
 
 from gpiomux.netdev import bpf, netns, syscalls
 from gpiomux.netdev.inside import entered
+from gpiomux.netdev.port_bpf import BpfPort
 from tests.netdev.ends import UDP_BYTES, End, arrival
 
 pytestmark = pytest.mark.netns
@@ -62,13 +63,15 @@ def test_more_marks_than_can_be_learned(method: str) -> None:
 
 @methods
 def test_the_slot_is_empty_after_a_write(method: str) -> None:
-    """A mark concerns the packet it was written with; also when the kernel refuses that packet."""
+    """A mark concerns the packet it was written with, and none that another interface redirects to this one."""
     with End("tun", method) as end:
+        assert isinstance(end.port, BpfPort)
         sock = end.listen(4)
         end.port.write(7, end.datagram(4, b"marked"))
         end.port.write(0, end.datagram(4, b"unmarked"))
         with pytest.raises(OSError):
             end.port.write(8, b"\xff refused")
+        assert end.port._words[bpf.SLOT] == 0
         end.port.write(0, end.datagram(4, b"unmarked, too"))
         assert [arrival(sock) for _ in range(3)] == [(7, b"marked"), (0, b"unmarked"), (0, b"unmarked, too")]
 

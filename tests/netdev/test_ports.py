@@ -246,9 +246,11 @@ def test_an_interface_that_is_down(method: str, kind: str) -> None:
 
 @methods
 @pytest.mark.parametrize("kind", ["tap", "tun", "tun-pi"])
-def test_an_interface_that_is_gone(method: str, kind: str) -> None:
+@pytest.mark.parametrize("up", [True, False], ids=["up", "down"])
+def test_an_interface_that_is_gone(method: str, kind: str, up: bool) -> None:
     """The deletion wakes who waits, and then reading, writing and the carrier say so, again and again."""
     with End(kind, method) as end, Rtnl(None) as rtnl:
+        rtnl.set_up(end.name, up)
         while end.port.read() is not None:
             pass
         poll = select.poll()
