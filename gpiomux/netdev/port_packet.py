@@ -35,10 +35,11 @@ class PacketSocketPort:
         self._socket = socket.socket(fileno=sock)
         self._buffer = bytearray(BUFFER_BYTES)
         self._view = memoryview(self._buffer)
-        # Both matter: packets show at the socket, the end of the interface (POLLERR) for certain at the device only.
+        # Packets show at the socket, but the end of the interface for certain at the device only. The kernel wakes for
+        # it as for a packet, so it must be waited for like that; `read` leaves neither of the two readable.
         self._poll = select.epoll()
         self._poll.register(self._socket, select.EPOLLIN)
-        self._poll.register(self._tun, select.EPOLLERR)
+        self._poll.register(self._tun, select.EPOLLIN)
 
     def fileno(self) -> int:
         """See `PacketPort.fileno`; shows the end of the interface as readable, `read` then raises."""
