@@ -140,9 +140,9 @@ def _gateway_faults(netdev: _Netdev, to: str, via: Spot) -> Iterator[Fault]:
         message = f"the gateway is IPv{gateway.version}, the destination IPv{destination.version}"
         yield via.fault(message, f"expected an IPv{destination.version} address")
         return
-    if not netdev.spot.sound("addresses") or not netdev.spot.sound("routes"):
+    own = _own_addresses(netdev)
+    if own is None:
         return
-    own = [address for spot in netdev.spot.items("addresses") if (address := _sound_address(spot)) is not None]
     if gateway in [address.ip for address in own]:
         yield via.fault(f"{gateway} is an address of {netdev.name} itself", "expected the address of a neighbour")
     elif not any(gateway in network for network in _neighbourhood(netdev, own)):
@@ -155,14 +155,23 @@ def _sound_address(spot: Spot) -> Interface | None:
     return None if isinstance(address, Refusal) else address
 
 
+def _own_addresses(netdev: _Netdev) -> list[Interface] | None:
+    """The addresses of an interface; None if one of them, or of its routes, has a fault: then no gateway is judged."""
+    addresses = [_sound_address(spot) for spot in netdev.spot.items("addresses")]
+    sound = [address for address in addresses if address is not None]
+    targets = [route.get("to") for route in netdev.spot.items("routes")]
+    known = all(to is not None and check_destination(to) is None for to in targets)
+    clear = netdev.spot.sound("addresses") and netdev.spot.sound("routes")
+    return sound if clear and known and len(sound) == len(addresses) else None
+
+
 def _neighbourhood(netdev: _Netdev, own: list[Interface]) -> Iterator[IPv4Network | IPv6Network]:
-    """The networks whose addresses are reached without a gateway."""
+    """The networks whose addresses are reached without a gateway; all its routes are sound."""
     yield IPv6Network("fe80::/10")
     yield from (address.network for address in own)
     for route in netdev.spot.items("routes"):
-        to = route.get("to")
-        if to is not None and not route.mentions("via") and check_destination(to) is None:
-            yield ip_network(canonical_destination(to, None))
+        if not route.mentions("via"):
+            yield ip_network(canonical_destination(route.get("to"), None))
 
 
 # ---- the same thing twice

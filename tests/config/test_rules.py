@@ -100,6 +100,15 @@ def test_rules_are_checked_where_the_schema_finds_other_faults() -> None:
     assert [fault.path for fault in rule_faults(source, broken)] == ["links[0].name", "links[0].mac", "links[0].mac"]
 
 
+@pytest.mark.parametrize("unclear", ["addresses: [10.0.0.300/8]", "addresses: 7", "routes: [{to: 10.1/8}, %s]"])
+def test_no_gateway_is_judged_while_the_networks_are_not_known(unclear: str) -> None:
+    route = "{to: default, via: 10.0.0.2}"
+    routes = unclear % route if "%s" in unclear else f"{unclear}, routes: [{route}]"
+    with pytest.raises(ConfigError) as caught:
+        load_text(f"links: [{{name: a, mode: raw, {ALONE}, {routes}}}]", "x.yaml")
+    assert len(caught.value.faults) == 1
+
+
 @pytest.mark.parametrize("other", ["wire: 3", "wire: {nam: w}", "up: true"])
 def test_no_end_is_missed_while_a_link_does_not_say_its_wire(other: str) -> None:
     text = f"""
