@@ -33,7 +33,7 @@ class Counters:
     rx_duplicates: int = 0
     """Data frames that had arrived before."""
     rx_sequence_errors: int = 0
-    """Data frames outside the window, or fragments that continue nothing."""
+    """Data frames outside the window, fragments that continue nothing, packets that another one cut short."""
     carrier_changes: int = 0
     peer_restarts: int = 0
     """New epochs of a peer that was heard before."""

@@ -152,6 +152,8 @@ class Endpoint:
         """Add a fragment to the packet on its lane."""
         lane = data.flags >> LANE_SHIFT
         if data.flags & FIRST:
+            if self._lanes[lane] is not None:
+                self.counters.rx_sequence_errors += 1
             buffer = self._lanes[lane] = bytearray()
         else:
             known = self._lanes[lane]
