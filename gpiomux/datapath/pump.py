@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 WORDS_PER_TURN = 4096
 """Readings of the lines after which interfaces and the daemon get their turn, whatever the lines do."""
 PACKETS_PER_TURN = 8
+SPIN_STEP = 8
+"""Fruitless readings of the lines that are tried more after each sleep."""
 STUCK_NS = 400_000_000
 """A word that nobody takes is driven again after so long: an edge may have been lost on the way."""
 
@@ -64,7 +66,7 @@ class Pump:
             width_out=width_out,
         )
         self._driver = driver
-        self._spin = transport.code.spin
+        self._most_spin = self._spin = transport.code.spin
         self._poller = select.poll()
         self._poller.register(driver.fileno(), select.POLLIN)
         self._callbacks: dict[int, Callable[[], None]] = {}
@@ -92,14 +94,20 @@ class Pump:
         Raises:
             OSError: the chip is gone.
         """
-        moved = self._move_words()
-        waiting = self._tell_events()
+        busy = self._move_words()
+        told = self._tell_events()
         ready = self._poller.poll(0)
-        if not ready and not moved and not waiting:
+        if not ready and not busy and not told:
             ready = self._sleep()
         self._serve(ready)
 
     def _move_words(self) -> bool:
+        """Send and receive what goes without waiting; False if the lines have nothing more to say for now.
+
+        How long to wait for them is learnt: waiting that pays off makes the next wait longer, waiting in vain makes
+        it shorter, and each sleep a little longer again. So a peer on another CPU is polled, and one that needs this
+        CPU to answer gets it.
+        """
         endpoint, handshake = self.endpoint, self.handshake
         now_ns = time.monotonic_ns()
         endpoint.on_deadline(now_ns)
@@ -111,11 +119,12 @@ class Pump:
             if words:
                 handshake.load(words)
                 self._loaded = True
-        moved = handshake.run(self._spin, WORDS_PER_TURN)
+        busy = handshake.run(self._spin, WORDS_PER_TURN)
+        self._spin = min(self._spin * 2, self._most_spin) if busy else self._spin * 3 // 4 + 1
         if handshake.received:
             endpoint.receive(handshake.received, time.monotonic_ns())
             handshake.received.clear()
-        return moved
+        return busy
 
     def _tell_events(self) -> bool:
         told = False
@@ -139,6 +148,7 @@ class Pump:
             if not ready and not self.handshake.pending():
                 self.sleeping = True
                 self.sleeps += 1
+                self._spin = min(self._spin + SPIN_STEP, self._most_spin)
                 ready = self._poller.poll(self._timeout_ms())
                 if not ready and not self.handshake.idle:
                     self.handshake.repeat()

@@ -87,7 +87,7 @@ class Handshake:
             most: turns in all.
 
         Returns:
-            True if any word was moved.
+            False if it gave up.
 
         Raises:
             OSError: the chip is gone.
@@ -137,4 +137,4 @@ class Handshake:
         self.words_in += came
         self.words_out += position - begun
         self.polls += turns
-        return came > 0 or position > begun
+        return fruitless < spin
