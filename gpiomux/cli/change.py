@@ -112,7 +112,7 @@ def _perform(client: Client, verb: str, args: dict[str, Any]) -> int:
     except KeyboardInterrupt:
         output.note("gpiomux: interrupted, but gpiomuxd goes on with it; 'gpiomux status' shows how it ends")
         raise
-    output.operations(answer["operations"])
+    output.plan(answer)
     if not answer["operations"] and output.on_terminal(sys.stdout):
         output.line("nothing to do")
     return 0

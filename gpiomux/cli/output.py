@@ -51,8 +51,14 @@ def as_json(answer: object) -> None:
     print(json.dumps(answer, indent=2))
 
 
-def operations(listed: Iterable[dict[str, Any]]) -> None:
-    """Print operations of a plan, one in a line, each with its sign."""
+def plan(answer: dict[str, Any]) -> None:
+    """Print the operations of a plan, one in a line, each with its sign; what is to be known besides on stderr."""
+    for text in answer["notes"]:
+        note(f"gpiomux: note: {text}")
+    _operations(answer["operations"])
+
+
+def _operations(listed: list[dict[str, Any]]) -> None:
     if not on_terminal(sys.stdout):
         for operation in listed:
             line(operation["text"])
@@ -73,13 +79,14 @@ def tables(shown: Iterable[Table]) -> None:
         line(render.plain_text(shown))
         return
     from rich.console import Console
+    from rich.padding import Padding
 
     console = Console(highlight=False)
     for number, table in enumerate(shown):
         if number:
             console.print()
         console.print(_rich_title(table), soft_wrap=True)
-        console.print(_rich_table(table))
+        console.print(Padding(_rich_table(table), (0, 0, 0, len(render.INDENT))))
 
 
 class Progress:
@@ -137,7 +144,7 @@ def _rich_table(table: Table) -> RichTable:
     from rich.table import Table as RichTable
     from rich.text import Text
 
-    made = RichTable(box=None, show_header=bool(table.columns), header_style="dim", padding=(0, 2), pad_edge=False)
+    made = RichTable(box=None, show_header=bool(table.columns), header_style="dim", padding=(0, 1), pad_edge=False)
     for number, right in enumerate(render.numeric_columns(table)):
         head = visible(table.columns[number]) if table.columns else ""
         made.add_column(head, justify="right" if right else "left", style="dim" if not number else "", overflow="fold")

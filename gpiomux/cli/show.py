@@ -48,14 +48,13 @@ def plan(file: str, *, json: bool) -> int:
     """
     text, name = ask.read_text(file)
     answer = ask.read("plan", {"text": text, "file": name})
-    operations = answer["operations"]
     if json:
         output.as_json(answer)
-    elif operations:
-        output.operations(operations)
     else:
-        output.line("nothing to do")
-    return CHANGES if operations else 0
+        output.plan(answer)
+        if not answer["operations"]:
+            output.line("nothing to do")
+    return CHANGES if answer["operations"] else 0
 
 
 def show(*, json: bool) -> int:

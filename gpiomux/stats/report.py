@@ -78,7 +78,7 @@ def _link_table(link: Answer) -> Table:
         ("medium", f"{link['medium']}, wire {link['wire']}" if link["wire"] else link["medium"]),
         ("interface", _interface(link)),
         ("peer", _peer(link["peer"])),
-        ("marks", _marks_method(link["marks"])),
+        *((("marks", _marks_method(link["marks"])),) if link["marks"]["method"] else ()),
         ("datapath", _datapath(link["datapath"])),
         *((f"child {child['name']}", _child(child)) for child in link["children"]),
     ]

@@ -9,7 +9,7 @@ import pytest
 
 from gpiomux.cli.main import main
 from gpiomux.rundir import VARIABLE, RunDir
-from tests.cli.commands import Outcome
+from tests.cli.commands import ROOT, Outcome
 from tests.cli.fake_daemon import FakeDaemon
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ def rundir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunDir:
     """An empty run directory, which this process and its children use."""
     path = tmp_path / "run"
     monkeypatch.setenv(VARIABLE, str(path))
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))  # a daemon that a command starts finds this checkout, installed or not
     return RunDir(path)
 
 

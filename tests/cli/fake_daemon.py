@@ -11,15 +11,18 @@ from gpiomux.control.messages import Failure, Progress, Reply, Request, Result, 
 from gpiomux.errors import GpiomuxError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from gpiomux.rundir import RunDir
 
 Answer = dict[str, Any] | GpiomuxError | None
 """None: hang up without an answer."""
 
 
-def operation(text: str) -> dict[str, str]:
-    """An operation as the daemon lists it."""
-    return {"sign": text[0], "kind": "interface", "name": "geth0", "text": text}
+def plan(*texts: str, notes: Sequence[str] = ()) -> dict[str, Any]:
+    """A plan as the daemon tells it, with one operation for each text."""
+    operations = [{"sign": text[0], "kind": "interface", "name": "geth0", "text": text} for text in texts]
+    return {"operations": operations, "notes": list(notes)}
 
 
 class FakeDaemon:

@@ -13,7 +13,7 @@ from gpiomux.cli.change import parse_mark
 from gpiomux.control.messages import Progress
 from gpiomux.errors import ConflictError, UsageError
 from tests.cli.commands import on_terminal, perform, spawn
-from tests.cli.fake_daemon import operation
+from tests.cli.fake_daemon import plan
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from tests.cli.conftest import Run
     from tests.cli.fake_daemon import FakeDaemon
 
-DONE = {"operations": [operation("+ child child1 of geth0"), operation("- mark 7"), operation("~ mtu 1500 -> 1400")]}
-NOTHING: dict[str, Any] = {"operations": []}
+DONE = plan("+ child child1 of geth0", "- mark 7", "~ mtu 1500 -> 1400")
+NOTHING = plan()
 
 
 @pytest.mark.parametrize(
@@ -83,6 +83,11 @@ def test_a_daemon_that_goes_away_is_status_3(run: Run, daemon: FakeDaemon) -> No
     status, out, err = run("down")
     assert (status, out) == (3, "")
     assert err.startswith("gpiomux: gpiomuxd went away")
+
+
+def test_a_note_goes_to_standard_error(run: Run, daemon: FakeDaemon) -> None:
+    daemon.answers["down"] = plan("- child child1", notes=["far stays: it is in use"])
+    assert run("down") == (0, "- child child1\n", "gpiomux: note: far stays: it is in use\n")
 
 
 def test_on_a_terminal_signs_are_coloured(daemon: FakeDaemon) -> None:

@@ -10,7 +10,7 @@ import pytest
 from gpiomux.errors import ConfigError, Fault, GpiomuxError
 from tests.cli import answers
 from tests.cli.commands import on_terminal
-from tests.cli.fake_daemon import operation
+from tests.cli.fake_daemon import plan
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -68,14 +68,14 @@ def test_validate_as_json_has_the_faults_in_its_output(run: Run, bad: str, good:
     assert (status, json.loads(out), err) == (0, {"file": good, "valid": True, "faults": []}, "")
 
 
-PLANNED = {"operations": [operation("+ interface geth0 (tun)"), operation("~ interface geth1 (tun): mtu 1500 -> 1400")]}
+PLANNED = plan("+ interface geth0 (tun)", "~ interface geth1 (tun): mtu 1500 -> 1400")
 
 
 @pytest.mark.parametrize(
     ("answer", "status", "text"),
     [
         (PLANNED, 2, "+ interface geth0 (tun)\n~ interface geth1 (tun): mtu 1500 -> 1400\n"),
-        ({"operations": []}, 0, "nothing to do\n"),
+        (plan(), 0, "nothing to do\n"),
     ],
 )
 def test_plan_prints_operations_and_tells_by_its_status(

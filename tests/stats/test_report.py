@@ -83,6 +83,10 @@ def test_a_property_of_a_link(name: str, changes: dict[str, Any], text: str) -> 
     assert row_of(name, **changes) == text
 
 
+def test_a_datapath_that_tells_nothing_gives_no_line_about_marks() -> None:
+    assert "marks" not in properties_of(table_of(marks={"method": "", "limits": ""}))
+
+
 @pytest.mark.parametrize(
     ("daemon", "text"),
     [
