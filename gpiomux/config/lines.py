@@ -119,8 +119,8 @@ def _last_offset(link: Spot) -> int | None:
     """The last offset of the link's chip, or None if that is not known."""
     if link.get("medium") == "sim":
         return SIM_CHIP_LINES - 1
-    count = sum(_source_count(source) for source in link.items("lines", "from"))
-    return count - 1 if count and link.sound("lines", "from") else None
+    counts = [_source_count(source) for source in link.items("lines", "from")]
+    return sum(counts) - 1 if counts and all(counts) and link.sound("lines", "from") else None
 
 
 def _source_count(source: Spot) -> int:
