@@ -192,7 +192,10 @@ def child_processes() -> dict[int, str]:
     """Living children of this process, all its threads taken together: process id and command line."""
     found = {}
     for task in Path("/proc/self/task").iterdir():
-        for word in (task / "children").read_text().split():
+        words: list[str] = []
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # a thread that has just ended
+            words = (task / "children").read_text().split()
+        for word in words:
             with contextlib.suppress(FileNotFoundError, ProcessLookupError):
                 state = Path(f"/proc/{word}/stat").read_text().rpartition(")")[2].split()[0]
                 command = Path(f"/proc/{word}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")

@@ -24,7 +24,6 @@ from gpiomux.datapath.privileges import drop_privileges
 from gpiomux.datapath.pump import Pump
 from gpiomux.errors import GpiomuxError, ProtocolError, UsageError
 from gpiomux.lines.backends import open_driver
-from gpiomux.netdev import port_packet  # noqa: F401
 from gpiomux.netdev.ports import open_port
 from gpiomux.wire.peering import mode_name
 

@@ -99,7 +99,7 @@ class Handshake:
         words, position, length = self._words, self._position, len(self._words)
         out, seen_req, wanted_ack = self._out, self._seen_req, self._wanted_ack
         zeros, end = self._zeros, self._end
-        came, begun, fruitless, turns = 0, position, 0, 0
+        held, begun, fruitless, turns = len(self.received), position, 0, 0
         sending = position < length
         while turns < most:
             turns += 1
@@ -112,7 +112,6 @@ class Handshake:
                 take(word)
                 seen_req ^= req_in
                 out ^= ack_in
-                came += 1
                 zeros = 0 if word else zeros + 1
             if sending and levels & ack_out == wanted_ack:
                 out = out & ~data_out | words[position] << shift
@@ -134,7 +133,7 @@ class Handshake:
         self._zeros = 0 if zeros >= end else zeros
         self._out, self._seen_req, self._wanted_ack = out, seen_req, wanted_ack
         self._position = position
-        self.words_in += came
+        self.words_in += len(self.received) - held
         self.words_out += position - begun
         self.polls += turns
         return fruitless < spin

@@ -6,6 +6,10 @@ from typing import TYPE_CHECKING
 
 from gpiomux.errors import UsageError
 
+# Not when needed: a datapath that has given up its privileges may not be able to read the installation any more.
+from gpiomux.netdev.port_bpf import BpfPort
+from gpiomux.netdev.port_packet import PacketSocketPort
+
 if TYPE_CHECKING:
     from gpiomux.netdev.port import PacketPort
 
@@ -19,12 +23,8 @@ def open_port(method: str, kind: str, fds: tuple[int, ...]) -> PacketPort:
     """
     match method:
         case "bpf-tcx" | "bpf-clsact":
-            from gpiomux.netdev.port_bpf import BpfPort
-
             return BpfPort(kind, fds)
         case "packet-socket":
-            from gpiomux.netdev.port_packet import PacketSocketPort
-
             return PacketSocketPort(kind, fds)
         case _:
             raise UsageError(f"there is no way {method!r} to carry marks")
