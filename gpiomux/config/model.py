@@ -82,7 +82,7 @@ class Faults:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SimMedium:
-    """Simulated lines: one end of a wire between two chips of 32 lines, line i of one at line (i+16) mod 32 of the other."""
+    """Simulated lines: an end of a wire between two chips, line i of one at line (i + 16) mod 32 of the other."""
 
     wire: str
     """Name of the wire; both ends name the same."""

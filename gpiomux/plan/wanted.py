@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from ipaddress import ip_interface, ip_network
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ from gpiomux.plan.state import Address, Attachment, Datapath, Interface, Mark, N
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from gpiomux.config.model import Child, Config, Link, Netdev
+    from gpiomux.config.model import Child, Config, Link, Netdev, Transport
 
 KINDS = {Mode.ETH: "tap", Mode.NET_HDR: "tun", Mode.RAW: "tun-pi"}
 """Which device carries a mode."""
@@ -56,9 +57,16 @@ def _link_resources(link: Link) -> Iterator[Resource]:
     if isinstance(link.transport.medium, SimMedium):
         yield Wire(name=link.transport.medium.wire)
     yield from _interface_resources(link.name, link.name, kind, link.netdev)
-    yield Datapath(link=link.name, transport=link.transport)
+    yield Datapath(link=link.name, transport=_running(link.transport))
     for child in link.children:
         yield from _child_resources(link, child, kind)
+
+
+def _running(transport: Transport) -> Transport:
+    """A transport as its datapath knows it: who holds the other end of a wire makes no difference there."""
+    if not isinstance(transport.medium, SimMedium):
+        return transport
+    return replace(transport, medium=replace(transport.medium, external=False))
 
 
 def _child_resources(link: Link, child: Child, kind: str) -> Iterator[Resource]:
