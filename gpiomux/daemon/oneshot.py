@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from gpiomux.control.messages import (
@@ -17,7 +18,7 @@ from gpiomux.control.messages import (
 )
 from gpiomux.daemon import state_file
 from gpiomux.daemon.reading import Reading
-from gpiomux.errors import DaemonError, GpiomuxError
+from gpiomux.errors import DaemonError, GpiomuxError, UsageError
 
 if TYPE_CHECKING:
     from gpiomux.rundir import RunDir
@@ -27,9 +28,15 @@ def answer(rundir: RunDir, fd: int) -> None:
     """Answer requests on a connected stream socket until the client goes away.
 
     Raises:
-        OSError: `fd` is no such socket.
+        UsageError: `fd` is no such socket.
     """
-    with socket.socket(fileno=fd) as sock, sock.makefile("rb") as requests:
+    try:
+        connection = socket.socket(fileno=fd)
+        connection.getpeername()
+    except OSError as err:
+        raise UsageError(f"descriptor {fd} is no connected socket") from err
+    # A client that goes away without waiting for its answer is no fault.
+    with suppress(ConnectionError), connection as sock, sock.makefile("rb") as requests:
         while (line := requests.readline(MAX_REQUEST_BYTES + 1)).endswith(b"\n"):
             sock.sendall(encode_reply(_reply(rundir, line)))
 

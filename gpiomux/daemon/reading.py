@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from gpiomux.apply.datapaths import Datapaths
@@ -69,7 +69,7 @@ class Reading:
             case "show":
                 return {"config": config_to_plain(applied)}
             case "status":
-                links = [self._status(link, records.get(link.name, UNATTENDED)) for link in applied.links]
+                links = [self._status(link, records.get(link.name)) for link in applied.links]
                 return {"daemon": self._daemon(), "links": links}
             case "stats":
                 return {"links": [self._stats(link) for link in applied.links]}
@@ -81,9 +81,9 @@ class Reading:
             return None
         return {"pid": os.getpid(), "version": VERSION, "uptime_s": time.monotonic() - self._since_s}
 
-    def _status(self, link: Link, record: Record) -> dict[str, Any]:
+    def _status(self, link: Link, record: Record | None) -> dict[str, Any]:
         medium = link.transport.medium
-        report, state, last_exit = self._report(link.name, record)
+        report, now = self._report(link.name, record)
         return {
             "name": link.name,
             "mode": link.transport.mode.value,
@@ -100,10 +100,10 @@ class Reading:
             "marks": {"method": report.get("marks_method", ""), "limits": report.get("marks_limits", "")},
             "datapath": {
                 "pid": report.get("pid"),
-                "state": state,
-                "restarts": record.restarts,
+                "state": now.state,
+                "restarts": now.restarts,
                 "uptime_s": report.get("uptime_s", 0.0),
-                "last_exit": last_exit,
+                "last_exit": now.last_exit,
             },
             "children": [
                 {"name": child.name, "netns": child.netdev.netns, "marks": list(child.marks)} for child in link.children
@@ -111,15 +111,19 @@ class Reading:
             "line": report.get("line", {}),
         }
 
-    def _report(self, link: str, record: Record) -> tuple[dict[str, Any], str, str]:
-        """What a datapath tells, empty if it does not; the state of the process; how it ended last."""
+    def _report(self, link: str, record: Record | None) -> tuple[dict[str, Any], Record]:
+        """What a datapath tells, empty if it does not; and its record as it is at this moment."""
+        known = record or Record(state="running")
         try:
             report = self._datapaths.report(link)
         except GpiomuxError as err:
-            return {}, "failed", err.message
+            return {}, replace(known, state="failed", last_exit=err.message)
         if report is not None:
-            return report, "running", record.last_exit
-        return {}, "starting" if record.state == "running" else record.state, record.last_exit
+            return report, replace(known, state="running")
+        if record is None:
+            return {}, UNATTENDED
+        # It has ended, and the daemon has not noticed yet.
+        return {}, replace(record, state="starting") if record.state == "running" else record
 
     def _stats(self, link: Link) -> dict[str, Any]:
         report = self._datapaths.report(link.name) or {}

@@ -1,0 +1,184 @@
+"""Requests become configurations, and configurations become the machine: wholly, with the state file, or not at all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from gpiomux.config.load import load_text
+from gpiomux.config.model import Config
+from gpiomux.control.messages import READING_VERBS, VERBS, Request
+from gpiomux.daemon import state_file
+from gpiomux.daemon.manager import Manager, edited, plan_to_plain
+from gpiomux.errors import ConfigError, MachineError, UsageError
+from gpiomux.netdev.rtnl import Rtnl
+from gpiomux.plan.diff import Plan
+from gpiomux.plan.operations import Change, Create, Remove
+from gpiomux.plan.state import Interface, Mark, Wire
+from gpiomux.rundir import RunDir
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ONE = """
+links:
+  - name: geth0
+    mode: net_hdr
+    medium: sim
+    wire: {name: cable0, external: true}
+    protocol: {reader: 1, writer: 2}
+"""
+CONFIG = load_text(ONE, "one.yaml")
+
+
+def request(verb: str, **args: Any) -> Request:
+    return Request(verb, args)
+
+
+def edit(config: Config, verb: str, **args: Any) -> Config:
+    return edited(config, request(verb, **args))
+
+
+def test_every_verb_that_changes_is_known() -> None:
+    values = {str: "child1", int: 7, list: ["geth0"]}
+    texts = {"text": ONE, "file": "one.yaml", "link": "geth0"}
+    config = edit(CONFIG, "add-child", link="geth0", child="child1")
+    config = edit(config, "add-mark", child="child1", mark=7)
+    for verb in sorted(set(VERBS) - READING_VERBS - {"add-child"}):
+        args = {name: texts.get(name, values[kind]) for name, kind in VERBS[verb].items()}
+        assert isinstance(edit(config, verb, **args), Config)
+
+
+def test_edits() -> None:
+    with_child = edit(CONFIG, "add-child", link="geth0", child="child1")
+    assert [child.name for child in with_child.links[0].children] == ["child1"]
+    marked = edit(with_child, "add-mark", child="child1", mark=7)
+    assert marked.links[0].children[0].marks == (7,)
+    assert edit(marked, "del-mark", child="child1", mark=7) == with_child
+    assert edit(marked, "del-child", child="child1") == CONFIG
+    assert edit(CONFIG, "down", links=["geth0"]) == Config()
+    assert edit(CONFIG, "down", links=[]) == Config()
+    assert edit(Config(), "apply", text=ONE, file="one.yaml") == CONFIG
+
+
+def test_edits_that_make_no_sense() -> None:
+    with pytest.raises(UsageError):
+        edit(CONFIG, "add-child", link="geth7", child="child1")
+    with pytest.raises(UsageError):
+        edit(CONFIG, "down", links=["geth7"])
+    with pytest.raises(ConfigError):
+        edit(CONFIG, "apply", text="links: 7", file="x.yaml")
+
+
+def test_a_plan_as_clients_get_it() -> None:
+    interface = Interface(name="geth0", link="geth0", kind="tun", netns=None, mtu=1500, mac=None, up=True)
+    lower = Interface(name="geth0", link="geth0", kind="tun", netns=None, mtu=900, mac=None, up=True)
+    plan = Plan(
+        operations=(
+            Remove(Mark(link="geth0", child="child1", mark=7)),
+            Change(interface, lower),
+            Create(Wire(name="cable0")),
+        ),
+        notes=("something stays",),
+    )
+    assert plan_to_plain(plan) == {
+        "operations": [
+            {"sign": "-", "kind": "mark", "name": "child1", "text": "- mark 7 to child1 of geth0"},
+            {"sign": "~", "kind": "interface", "name": "geth0", "text": "~ interface geth0 (tun): mtu 1500 -> 900"},
+            {"sign": "+", "kind": "wire", "name": "cable0", "text": "+ simulated wire cable0"},
+        ],
+        "notes": ["something stays"],
+    }
+
+
+class Daemons:
+    """One manager after another on the same run directory."""
+
+    def __init__(self, rundir: RunDir) -> None:
+        self.rundir = rundir
+        self._managers: list[Manager] = []
+
+    def next(self) -> Manager:
+        self._managers.append(Manager(self.rundir))
+        return self._managers[-1]
+
+    def end(self) -> None:
+        """Take everything down, and wait for the processes as their parent has to."""
+        self.next().change(request("down", links=[]))
+        for manager in self._managers:
+            for pid in list(manager.datapaths._children):
+                manager.datapaths.exit_words(pid)
+
+
+@pytest.mark.netns
+class TestOnTheKernel:
+    @pytest.fixture
+    def daemons(self) -> Iterator[Daemons]:
+        rundir = RunDir(Path("/run/manager-test"))
+        rundir.root.mkdir()
+        daemons = Daemons(rundir)
+        yield daemons
+        daemons.end()
+        rundir.state.unlink()
+        for directory in (rundir.links, rundir.wires, rundir.root):
+            if directory.exists():
+                directory.rmdir()
+
+    def names(self) -> set[str]:
+        with Rtnl(None) as rtnl:
+            return {link.name for link in rtnl.links()} - {"lo"}
+
+    def test_a_change_is_applied_and_recorded(self, daemons: Daemons) -> None:
+        manager = daemons.next()
+        steps: list[tuple[int, int, str]] = []
+        answer = manager.change(request("apply", text=ONE, file="one.yaml"), lambda *step: steps.append(step))
+        assert [step[2] for step in steps] == [operation["text"] for operation in answer["operations"]]
+        assert manager.applied == CONFIG
+        assert state_file.load(daemons.rundir) == CONFIG
+        assert self.names() == {"geth0"}
+        manager.change(request("add-child", link="geth0", child="child1"))
+        assert self.names() == {"geth0", "child1"}
+        assert len(daemons.next().applied.links[0].children) == 1
+        assert manager.change(request("apply", text=ONE, file="one.yaml"))["operations"] != []
+        assert self.names() == {"geth0"}
+
+    def test_what_cannot_be_recorded_is_not_done(self, daemons: Daemons) -> None:
+        manager = daemons.next()
+        draft = daemons.rundir.state.with_suffix(".new")
+        draft.mkdir()
+        with pytest.raises(MachineError, match=r"record what was done: .* what was done before is undone"):
+            manager.change(request("apply", text=ONE, file="one.yaml"))
+        draft.rmdir()
+        assert manager.applied == Config()
+        assert self.names() == set()
+
+    def test_what_a_killed_daemon_did_by_half_is_undone(self, daemons: Daemons) -> None:
+        """It was killed before the state file was written: what it had made so far is taken away again."""
+        daemons.next().change(request("apply", text=ONE, file="one.yaml"))
+        daemons.next().change(request("add-child", link="geth0", child="child1"))
+        state_file.save(daemons.rundir, CONFIG)
+        after = daemons.next()
+        after.recover()
+        assert after.applied == CONFIG
+        assert self.names() == {"geth0"}
+
+    def test_without_a_state_nothing_is_touched(self, daemons: Daemons) -> None:
+        daemons.next().change(request("apply", text=ONE, file="one.yaml"))
+        daemons.rundir.state.unlink()
+        daemons.next().recover()
+        assert self.names() == {"geth0"}
+
+    def test_revive_starts_what_has_ended_and_nothing_else(self, daemons: Daemons) -> None:
+        manager = daemons.next()
+        manager.change(request("apply", text=ONE, file="one.yaml"))
+        assert not manager.revive("geth0")
+        assert not manager.revive("geth7")
+        manager.datapaths.stop("geth0")
+        with Rtnl(None) as rtnl:
+            rtnl.set_up("geth0", False)
+        assert manager.revive("geth0")
+        assert not manager.revive("geth0")
+        with Rtnl(None) as rtnl:
+            assert [link.up for link in rtnl.links() if link.name == "geth0"] == [False]

@@ -1,0 +1,154 @@
+"""What `status`, `stats` and `show` say, of links that run and of links that do not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from gpiomux.config.load import load_text
+from gpiomux.config.plain import config_from_plain
+from gpiomux.control.messages import Request
+from gpiomux.daemon.reading import Reading, Record
+from gpiomux.errors import MachineError
+from gpiomux.rundir import RunDir
+from gpiomux.stats.report import stats_tables, status_tables
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+CONFIG = load_text(
+    """
+links:
+  - name: geth0
+    mode: net_hdr
+    medium: sim
+    wire: cable0
+    protocol: {reader: 1, writer: 2}
+    mtu: 1400
+    addresses: [10.10.0.1/24]
+    children: [{name: child1, marks: [7, 8], netns: near}]
+  - {name: geth1, mode: net_hdr, medium: sim, wire: cable0, protocol: {reader: 2, writer: 1}, netns: far, up: false}
+""",
+    "test.yaml",
+)
+
+REPORT: dict[str, Any] = {
+    "pid": 4711,
+    "uptime_s": 12.5,
+    "carrier": True,
+    "reason": "",
+    "epoch": 2**64 - 1,
+    "peer": {"epoch": 5, "reader": 2, "writer": 1, "mode": "net_hdr", "mtu": 1400},
+    "marks_method": "packet-socket",
+    "marks_limits": "received packets have mark 0",
+    "counters": {"tx_packets": 3},
+    "interfaces": {"geth0": {"rx_packets": 1, "tx_packets": 3}},
+    "line": {"words_in": 10, "words_out": 20},
+}
+
+
+class FakeDatapaths:
+    """Datapaths that tell what the test says."""
+
+    def __init__(self, reports: Mapping[str, dict[str, Any] | MachineError | None]) -> None:
+        self._reports = reports
+
+    def report(self, link: str) -> dict[str, Any] | None:
+        report = self._reports[link]
+        if isinstance(report, MachineError):
+            raise report
+        return report
+
+
+def ask(
+    verb: str,
+    reports: Mapping[str, dict[str, Any] | MachineError | None],
+    records: Mapping[str, Record] | None = None,
+    *,
+    daemon: bool = True,
+    monkeypatch: pytest.MonkeyPatch,
+) -> dict[str, Any]:
+    reading = Reading(RunDir(Path("/nowhere")), daemon_since_s=0.0 if daemon else None)
+    monkeypatch.setattr(reading, "_datapaths", FakeDatapaths(reports))
+    return reading.answer(Request(verb, {}), CONFIG, records or {})
+
+
+def test_status_of_a_link_that_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    records = {name: Record(state="running", restarts=2, last_exit="killed by SIGKILL") for name in ("geth0", "geth1")}
+    answer = ask("status", {"geth0": REPORT, "geth1": REPORT}, records, monkeypatch=monkeypatch)
+    assert answer["daemon"]["pid"] > 0
+    assert answer["links"][0] == {
+        "name": "geth0",
+        "mode": "net_hdr",
+        "medium": "sim",
+        "wire": "cable0",
+        "netns": None,
+        "up": True,
+        "mtu": 1400,
+        "addresses": ["10.10.0.1/24"],
+        "carrier": True,
+        "reason": "",
+        "peer": REPORT["peer"],
+        "epoch": 2**64 - 1,
+        "marks": {"method": "packet-socket", "limits": "received packets have mark 0"},
+        "datapath": {
+            "pid": 4711,
+            "state": "running",
+            "restarts": 2,
+            "uptime_s": 12.5,
+            "last_exit": "killed by SIGKILL",
+        },
+        "children": [{"name": "child1", "netns": "near", "marks": [7, 8]}],
+        "line": {"words_in": 10, "words_out": 20},
+    }
+    assert (answer["links"][1]["netns"], answer["links"][1]["up"]) == ("far", False)
+    assert len(status_tables(answer)) == 2
+
+
+@pytest.mark.parametrize(
+    ("record", "state", "last_exit"),
+    [
+        (Record(state="running"), "starting", ""),  # it has ended, and that has not been noticed yet
+        (Record(state="starting", last_exit="exit status 1"), "starting", "exit status 1"),
+        (Record(state="failed", last_exit="no such interface"), "failed", "no such interface"),
+        (None, "failed", "not running, and no gpiomuxd to start it"),
+    ],
+)
+def test_status_of_a_link_that_does_not_run(
+    record: Record | None, state: str, last_exit: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    records = {} if record is None else {"geth0": record}
+    answer = ask("status", {"geth0": None, "geth1": REPORT}, records, daemon=False, monkeypatch=monkeypatch)
+    assert answer["daemon"] is None
+    link = answer["links"][0]
+    assert link["datapath"] == {"pid": None, "state": state, "restarts": 0, "uptime_s": 0.0, "last_exit": last_exit}
+    assert (link["carrier"], link["peer"], link["epoch"], link["line"]) == (False, None, None, {})
+    assert answer["links"][1]["datapath"]["state"] == "running"
+    assert len(status_tables(answer)) == 2
+
+
+def test_status_of_one_that_does_not_answer_shows_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    silent = MachineError("datapath of geth0 does not answer", errno=110)
+    answer = ask("status", {"geth0": silent, "geth1": REPORT}, monkeypatch=monkeypatch)
+    states = [(link["datapath"]["state"], link["datapath"]["last_exit"]) for link in answer["links"]]
+    assert states == [("failed", "datapath of geth0 does not answer"), ("running", "")]
+
+
+def test_stats(monkeypatch: pytest.MonkeyPatch) -> None:
+    answer = ask("stats", {"geth0": REPORT, "geth1": None}, monkeypatch=monkeypatch)
+    assert answer["links"] == [
+        {
+            "name": "geth0",
+            "counters": {"tx_packets": 3},
+            "line": {"words_in": 10, "words_out": 20},
+            "interfaces": {"geth0": {"rx_packets": 1, "tx_packets": 3}},
+        },
+        {"name": "geth1", "counters": {}, "line": {}, "interfaces": {}},
+    ]
+    assert len(stats_tables(answer)) == 3
+
+
+def test_show_is_what_apply_accepts(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert config_from_plain(ask("show", {}, monkeypatch=monkeypatch)["config"]) == CONFIG
