@@ -145,7 +145,11 @@ class SimulatedLines:
         self._levels_at = self._base + Cell.LEVELS
         far = "b" if end == "a" else "a"
         self._delivery = Delivery(self._cells, far, self._far_wake_fd)
-        self._read = self._cells[self._base + Cell.EVENTS_WRITTEN]
+        # Edges and wake-ups that an earlier holder left unread are not ours: a request counts from 1.
+        self.set_edges(False)
+        self._drain_wake_up()
+        self._begun = self._read = self._cells[self._base + Cell.EVENTS_WRITTEN]
+        self._lines_begun = [self._cells[self._base + Cell.LINE_SEQNO + offset] for offset in self._inputs]
         chip = cross(self._cells[block_of(far) + Cell.DRIVEN])
         self._output_shift = len(self._inputs)
         self._chip = chip & sum(1 << offset for offset in self._outputs)
@@ -154,7 +158,6 @@ class SimulatedLines:
         self._mask = (1 << len(self._inputs)) - 1
         self._out_mask = (1 << len(self._outputs)) - 1
         self._out_shift = _contiguous(self._outputs)
-        self.set_edges(False)
 
     def get(self) -> int:
         """See LineDriver."""
@@ -192,8 +195,7 @@ class SimulatedLines:
 
     def read_events(self) -> list[EdgeEvent]:
         """See LineDriver."""
-        with suppress(BlockingIOError):
-            os.read(self._wake_fd, 65536)
+        self._drain_wake_up()
         cells, base = self._cells, self._base
         written = cells[base + Cell.EVENTS_WRITTEN]
         self._read = max(self._read, written - EVENT_CAPACITY)
@@ -201,14 +203,20 @@ class SimulatedLines:
         for index in range(self._read, written):
             slot = base + Cell.EVENTS + index % EVENT_CAPACITY * EVENT_CELLS
             timestamp_ns, line, seqno, line_seqno = cells[slot : slot + EVENT_CELLS]
-            if cells[base + Cell.EVENTS_WRITTEN] - index > EVENT_CAPACITY:
-                continue  # overwritten while we read it: dropped, like every oldest event of a full queue
+            if cells[base + Cell.EVENTS_WRITTEN] - index >= EVENT_CAPACITY:
+                continue  # overwritten, or about to be: dropped, like every oldest event of a full queue
             offset = line & 0xFF
             if offset in self._inputs:
                 bit = self._inputs.index(offset)
+                seqno = (seqno - self._begun) & 0xFFFFFFFF
+                line_seqno = (line_seqno - self._lines_begun[bit]) & 0xFFFFFFFF
                 events.append(EdgeEvent(timestamp_ns, bool(line >> 32), bit, seqno, line_seqno))
         self._read = written
         return events
+
+    def _drain_wake_up(self) -> None:
+        with suppress(BlockingIOError):
+            os.read(self._wake_fd, 65536)
 
     def close(self) -> None:
         """See LineDriver. The levels stay as they are driven."""

@@ -31,7 +31,8 @@ LINE_COUNT = 32
 CROSSING = 16
 
 EVENT_CAPACITY = 256
-"""Events an end can hold unread; a power of two. The kernel allows 16 for each line, up to 1,024."""
+"""Slots for events; a power of two. One less can wait unread: the far end writes into a slot before it says so. The
+kernel allows 16 for each line, up to 1,024."""
 EVENT_CELLS = 4
 """Cells of one event: timestamp in ns; offset + rising << 32; seqno; seqno of the line."""
 
