@@ -494,7 +494,7 @@ def history(seed: int, width: int) -> Pair:
         for end in pair.ends:
             end.waiting += traffic(draws, 100 * turn, draws.choice((0, 3, 30)))
         suffer(pair, draws)
-    pair.run(120 * S, until_quiet=True)
+    pair.run(1000 * S, until_quiet=True)
     return pair
 
 
