@@ -166,5 +166,6 @@ def send_datagram(address: str, port: int, data: bytes, *, mark: int = 0) -> Non
     """
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         if mark:
-            sock.setsockopt(socket.SOL_SOCKET, SO_MARK, mark)
+            # As bytes: the socket module takes a signed int only, and a mark has 32 bits.
+            sock.setsockopt(socket.SOL_SOCKET, SO_MARK, struct.pack("I", mark))
         sock.sendto(data, (address, port))
