@@ -112,7 +112,9 @@ def remove_wire(directory: Path) -> None:
         shutil.rmtree(directory)
     except OSError as err:
         raise MachineError(
-            f"simulated wire {directory.name}: cannot remove {directory}: {err.strerror}", errno=err.errno or 0
+            # rmtree itself refuses a symbolic link, with a text but without a number.
+            f"simulated wire {directory.name}: cannot remove {directory}: {err.strerror or err}",
+            errno=err.errno or 0,
         ) from err
 
 
