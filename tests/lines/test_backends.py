@@ -1,0 +1,110 @@
+"""From a transport to its lines, in the two halves of the privilege border."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from gpiomux.config.model import (
+    Bundle,
+    Faults,
+    GpioMedium,
+    Lines,
+    Mode,
+    ProtocolIds,
+    ShmMedium,
+    SimMedium,
+    Transport,
+)
+from gpiomux.errors import MachineError, ProtocolError, UnsupportedError
+from gpiomux.lines.backends import open_driver, open_driver_fds, request_order, require_supported
+from gpiomux.lines.handshake import Handshake
+from gpiomux.lines.wire_file import make_wire
+from gpiomux.rundir import RunDir
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from gpiomux.config.model import Medium
+
+# Two ends that fit, of different widths, with lines in no order.
+LINES_A = Lines(out=Bundle(data=(3, 1, 2, 0), req=7, ack=28), into=Bundle(data=(21, 20), req=24, ack=15))
+LINES_B = Lines(out=Bundle(data=(5, 4), req=8, ack=31), into=Bundle(data=(19, 17, 18, 16), req=23, ack=12))
+
+
+def transport(medium: Medium, lines: Lines | None = LINES_A) -> Transport:
+    return Transport(mode=Mode.NET_HDR, protocol=ProtocolIds(reader=1, writer=2), medium=medium, lines=lines)
+
+
+@pytest.fixture
+def rundir(tmp_path: Path) -> RunDir:
+    found = RunDir(tmp_path)
+    make_wire(found.wire("cable0"))
+    return found
+
+
+def test_the_order_of_a_request() -> None:
+    inputs, outputs = request_order(LINES_A)
+    assert inputs == (21, 20, 24, 28)
+    assert outputs == (3, 1, 2, 0, 7, 15)
+
+
+def test_two_ends_understand_each_other(rundir: RunDir) -> None:
+    ends = []
+    for end, lines in (("a", LINES_A), ("b", LINES_B)):
+        wanted = transport(SimMedium(wire="cable0", end=end), lines)
+        driver = open_driver(wanted, open_driver_fds(wanted, rundir))
+        ends.append((driver, Handshake(driver, width_in=len(lines.into.data), width_out=len(lines.out.data))))
+    (one, a), (two, b) = ends
+    a.load(bytes(range(16)))
+    b.load(bytes([0, 1, 2, 3]))
+    while not (a.idle and b.idle) or a.pending() or b.pending():
+        a.run(1, 1)
+        b.run(1, 1)
+    assert (bytes(a.received), bytes(b.received)) == (bytes([0, 1, 2, 3]), bytes(range(16)))
+    one.close()
+    two.close()
+
+
+def test_faults_of_the_configuration_are_on_from_the_start(rundir: RunDir) -> None:
+    wanted = transport(SimMedium(wire="cable0", end="a", faults=Faults(stuck=((24, 1),))))
+    driver = open_driver(wanted, open_driver_fds(wanted, rundir))
+    assert driver.get() == 0b100
+    driver.close()
+    mended = transport(SimMedium(wire="cable0", end="a"))
+    driver = open_driver(mended, open_driver_fds(mended, rundir))
+    assert driver.get() == 0
+    driver.close()
+
+
+@pytest.mark.parametrize(
+    ("medium", "name"), [(GpioMedium(), "gpio"), (ShmMedium(out="/dev/shm/a", into="/dev/shm/b"), "shm")]
+)
+def test_other_media_are_named_before_anything_is_done(rundir: RunDir, medium: Medium, name: str) -> None:
+    with pytest.raises(UnsupportedError, match=f"medium {name} ") as caught:
+        require_supported(transport(medium, None))
+    assert caught.value.hint
+    with pytest.raises(UnsupportedError):
+        open_driver_fds(transport(medium, None), rundir)
+    with pytest.raises(UnsupportedError):
+        open_driver(transport(medium, None), [])
+
+
+def test_simulated_lines_are_supported() -> None:
+    require_supported(transport(SimMedium(wire="cable0", end="a")))
+
+
+def test_a_missing_wire(rundir: RunDir) -> None:
+    with pytest.raises(MachineError, match="simulated wire cable1: cannot open"):
+        open_driver_fds(transport(SimMedium(wire="cable1", end="a")), rundir)
+
+
+def test_descriptors_that_are_no_wire() -> None:
+    """They stay the caller's to close."""
+    fds = [*os.pipe2(os.O_CLOEXEC), os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)]
+    with pytest.raises(ProtocolError):
+        open_driver(transport(SimMedium(wire="cable0", end="a")), fds)
+    for fd in fds:
+        os.close(fd)
