@@ -10,6 +10,7 @@ import errno
 import os
 import select
 import socket
+import struct
 import sys
 from typing import IO, TYPE_CHECKING, Any
 
@@ -106,10 +107,21 @@ class Client:
         return decode_reply(line)
 
     def _wait_for_end(self) -> None:
-        """Return when the daemon has ended, so that whoever asked finds nothing of it any more."""
-        self._sock.settimeout(END_S)
-        with contextlib.suppress(TimeoutError, ConnectionResetError):
-            self._replies.read()
+        """Return when the daemon has ended, so that whoever asked finds nothing of it any more.
+
+        Across a border of process namespaces it has no number (0); then the end of the connection has to do.
+        """
+        size = struct.calcsize("3i")
+        pid, _, _ = struct.unpack("3i", self._sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size))
+        if pid == 0:
+            self._sock.settimeout(END_S)
+            with contextlib.suppress(TimeoutError, ConnectionResetError):
+                self._replies.read()
+            return
+        with contextlib.suppress(ProcessLookupError):  # it has ended already
+            pidfd = os.pidfd_open(pid)
+            select.select([pidfd], [], [], END_S)
+            os.close(pidfd)
 
 
 class Answerer:

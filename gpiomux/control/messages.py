@@ -81,7 +81,7 @@ class Result:
 
     result: Mapping[str, Any]
     ending: bool = False
-    """The daemon ends after this reply; the end of the connection is the end of the process."""
+    """The daemon ends after this reply; who wants nothing of it to be left waits for the end of its process."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,9 +60,6 @@ class Server:
         self._listening: asyncio.Server | None = None
         self._clients = 0
         self._answering: set[asyncio.Task[None]] = set()
-        self.lingering: list[int] = []
-        """Copies of the connections on which a reply said that we are ending. They close with the process, so that
-        such a client sees the end of it; whoever stays alive has to close them."""
 
     @property
     def clients(self) -> int:
@@ -155,14 +152,12 @@ class Server:
         def tell(progress: Progress) -> None:
             loop.call_soon_threadsafe(_write, writer, progress)
 
-        reply: Result | Failure
+        reply: Reply
         try:
             result = await self._handler(decode_request(line), tell)
             reply = Result(result, ending=self._listening is None)
         except GpiomuxError as err:
             reply = Failure(err, ending=self._listening is None)
-        if reply.ending:
-            self.lingering.append(os.dup(writer.get_extra_info("socket").fileno()))
         with contextlib.suppress(ConnectionError):
             await _reply(writer, reply)
 

@@ -54,7 +54,8 @@ class Service:
         self._readers = ThreadPoolExecutor(READERS, "reader")
         self._server = Server(rundir.control_socket, self._answer)
         self._supervisor = Supervisor(self._revive, self._manager.datapaths.exit_words)
-        self._changes = 0
+        self._requested = 0
+        """Changes that clients wait for. To revive a link does not count: there is none when we end."""
         self._end = asyncio.Event()
         self._cleaned_up = False
 
@@ -99,12 +100,14 @@ class Service:
         if self._end.is_set():
             raise DaemonError("gpiomuxd is ending", hint="try again")
         _log.info("asked to %s", request.verb)
+        self._requested += 1
         try:
             return await self._at_work(lambda: self._manager.change(request, lambda *step: tell(Progress(*step))))
         except GpiomuxError as err:
             _log.error("%s: %s", request.verb, err)
             raise
         finally:
+            self._requested -= 1
             self._end_if_idle()
 
     async def _revive(self, link: str) -> bool:
@@ -113,7 +116,6 @@ class Service:
     async def _at_work(self, work: Callable[[], _T]) -> _T:
         """Have the worker do something, and see to the processes that run afterwards."""
         loop = asyncio.get_running_loop()
-        self._changes += 1
         try:
             return await loop.run_in_executor(self._worker, work)
         finally:
@@ -121,11 +123,10 @@ class Service:
                 self._supervisor.update(await loop.run_in_executor(self._worker, self._manager.processes))
             except GpiomuxError as err:
                 _log.error("%s", err)
-            self._changes -= 1
 
     def _end_if_idle(self) -> None:
         """End if nothing is left to do and nobody wants us to stay; before the reply, so that the client can tell."""
-        if self._exit_when_idle and not self._end.is_set() and not self._changes and not self._manager.applied.links:
+        if self._exit_when_idle and not self._end.is_set() and not self._requested and not self._manager.applied.links:
             self._server.stop_listening()
             self._clean_up()
             self._end.set()

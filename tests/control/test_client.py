@@ -5,8 +5,11 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
+import struct
+import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -124,22 +127,56 @@ def test_rubbish_from_the_daemon() -> None:
             client.ask("show")
 
 
-def test_an_ending_daemon_is_waited_for() -> None:
-    ours, theirs = socket.socketpair()
-    gone = threading.Event()
+ENDING = """
+import socket, sys
+listener = socket.socket(fileno=int(sys.argv[1]))
+listener.listen()
+connection, _ = listener.accept()
+connection.makefile("rb").readline()
+connection.sendall(b'{"result": {}, "ending": true}\\n')
+connection.shutdown(socket.SHUT_RDWR)
+sys.stdin.read()
+"""
+"""A daemon that says it is ending, hangs up, and ends when its standard input does."""
 
-    def end() -> None:
-        theirs.makefile("rb").readline()
-        theirs.sendall(encode_reply(Result({"operations": []}, ending=True)))
-        gone.set()
-        theirs.shutdown(socket.SHUT_RDWR)
 
-    thread = threading.Thread(target=end)
-    thread.start()
-    with theirs, Client(ours) as client:
-        assert client.ask("down", {"links": []}) == {"operations": []}
-        assert gone.is_set()
-    thread.join()
+def test_an_ending_daemon_is_waited_for(rundir: RunDir) -> None:
+    rundir.root.mkdir()
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(rundir.control_socket))
+        command = [sys.executable, "-c", ENDING, str(listener.fileno())]
+        daemon = subprocess.Popen(command, stdin=subprocess.PIPE, pass_fds=(listener.fileno(),))
+    _wait_for(lambda: _answers(rundir))
+    answered = threading.Event()
+
+    def ask() -> None:
+        with connect(rundir) as client:
+            client.ask("down", {"links": []})
+        answered.set()
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    assert not answered.wait(0.05)
+    with daemon:
+        pass  # closes its standard input and waits
+    asking.join()
+    assert answered.is_set()
+    rundir.control_socket.unlink()
+
+
+def test_a_daemon_that_has_ended_already_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    def gone(pid: int) -> int:
+        raise ProcessLookupError
+
+    monkeypatch.setattr(os, "pidfd_open", gone)
+    with answered(SHOW, Result({}, ending=True)) as client:
+        assert client.ask("show") == {}
+
+
+def test_in_another_process_namespace_the_end_of_the_connection_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(struct, "unpack", lambda format, data: (0, 0, 0))
+    with answered(SHOW, Result({}, ending=True)) as client:
+        assert client.ask("show") == {}
 
 
 def test_nobody_there(rundir: RunDir) -> None:
@@ -238,8 +275,6 @@ def test_start_where_no_directory_can_be_made(tmp_path: Path) -> None:
 
 def test_importing_the_client_costs_little() -> None:
     """What costs time is imported where it is used: a command that finds a daemon needs none of it."""
-    import subprocess
-
     code = "import sys, gpiomux.control.client; print(*sys.modules)"
     modules = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert not {"asyncio", "subprocess", "tempfile", "pyroute2", "jsonschema", "yaml"} & set(modules)
@@ -248,4 +283,11 @@ def test_importing_the_client_costs_little() -> None:
 def _wait_for(condition: Any) -> None:
     """Until `condition` holds; a hang is ended by the run's own limit."""
     while not condition():
-        os.sched_yield()
+        time.sleep(0.005)
+
+
+def _answers(rundir: RunDir) -> bool:
+    """Whether somebody listens; looks without connecting, which would be the one connection that is answered."""
+    listing = Path("/proc/net/unix").read_text().splitlines()
+    accepting = "00010000"  # __SO_ACCEPTCON in the column of flags
+    return any(line.endswith(str(rundir.control_socket)) and line.split()[3] == accepting for line in listing)
