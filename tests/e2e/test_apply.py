@@ -179,7 +179,7 @@ def test_three_modes_carry(host: Host) -> None:
 
 def test_a_foreign_interface_is_in_the_way(host: Host) -> None:
     """What is not tagged as ours is never touched; the conflict is found before anything is done."""
-    host.run("ip", "link", "add", "geth0", "type", "dummy")
+    host.run("ip", "tuntap", "add", "geth0", "mode", "tun")
     before = machine(host)
     answer = host.ask("apply", TWO_LINKS)
     assert answer.exit_status == 1
