@@ -1,0 +1,244 @@
+"""Which packet arrives where, what leaves with which mark, and interfaces that go away."""
+
+from __future__ import annotations
+
+import errno
+import select
+from typing import TYPE_CHECKING
+
+import pytest
+
+from gpiomux.config.model import Mode
+from gpiomux.datapath.interfaces import Interfaces, Member
+from gpiomux.errors import UsageError
+from gpiomux.wire.packet import Packet
+from tests.datapath.memory_port import MemoryPort
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+IPV4, IPV6 = b"\x45" + bytes(19), b"\x60" + bytes(39)
+
+
+class Link:
+    """A link with two children, `one` (marks 7 and 9) and `two` (no mark)."""
+
+    def __init__(self, mode: Mode = Mode.NET_HDR) -> None:
+        self.poller = select.poll()
+        self.ports = {name: MemoryPort() for name in ("main", "one", "two")}
+        self.main = Member("main", self.ports["main"])
+        self.interfaces = Interfaces(self.poller, mode, self.main)
+        for name in ("one", "two"):
+            self.interfaces.attach(Member(name, self.ports[name]))
+        for mark in (9, 7):
+            self.interfaces.bind("one", mark)
+
+    def member(self, name: str) -> Member:
+        return next(member for member in self.interfaces if member.name == name)
+
+    def ready(self) -> list[str]:
+        """Names of the interfaces whose descriptor is looked at and readable."""
+        members = [self.interfaces.member_of(fd) for fd, _ in self.poller.poll(0)]
+        return sorted(member.name for member in members if member is not None)
+
+    def arrived(self) -> dict[str, list[tuple[int, bytes]]]:
+        return {name: port.arrived for name, port in self.ports.items() if port.arrived}
+
+
+@pytest.fixture
+def link() -> Iterator[Link]:
+    one = Link()
+    yield one
+    one.interfaces.close()
+    for port in one.ports.values():
+        port.close()
+
+
+# What arrives.
+
+
+@pytest.mark.parametrize(("mark", "name"), [(0, "main"), (7, "one"), (9, "one"), (8, "main"), (2**32 - 1, "main")])
+def test_a_packet_arrives_where_its_mark_is_bound(link: Link, mark: int, name: str) -> None:
+    link.interfaces.deliver(Packet(mark, IPV4))
+    assert link.arrived() == {name: [(mark, IPV4)]}
+    counters = link.member(name).counters
+    assert (counters.rx_packets, counters.rx_bytes, counters.rx_dropped) == (1, len(IPV4), 0)
+
+
+def test_the_child_is_chosen_anew_for_each_packet(link: Link) -> None:
+    for mark in (7, 0, 9, 0):
+        link.interfaces.deliver(Packet(mark, IPV6))
+    assert link.arrived() == {"one": [(7, IPV6), (9, IPV6)], "main": [(0, IPV6), (0, IPV6)]}
+
+
+def test_marks_can_be_moved(link: Link) -> None:
+    link.interfaces.unbind(7)
+    link.interfaces.deliver(Packet(7, IPV4))
+    link.interfaces.bind("two", 7)
+    link.interfaces.deliver(Packet(7, IPV4))
+    assert sorted(link.arrived()) == ["main", "two"]
+    assert [child.marks for child in link.interfaces.children()] == [[9], [7]]
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.EINVAL, errno.EBADFD, errno.EAGAIN])
+def test_what_the_kernel_does_not_take_is_counted(link: Link, number: int) -> None:
+    link.ports["one"].write_errno = number
+    link.interfaces.deliver(Packet(7, IPV4))
+    assert link.member("one").counters.rx_dropped == 1
+    assert link.arrived() == {}
+
+
+# What leaves.
+
+
+def test_packets_leave_with_their_mark(link: Link) -> None:
+    for mark, packet in ((0, IPV4), (5, IPV6)):
+        link.ports["main"].send(mark, packet)
+    assert [link.interfaces.take(link.main) for _ in range(3)] == [(0, IPV4), (5, IPV6), None]
+    assert (link.main.counters.tx_packets, link.main.counters.tx_bytes) == (2, 60)
+
+
+def test_without_a_mark_a_child_gives_its_lowest(link: Link) -> None:
+    for name in ("one", "two"):
+        link.ports[name].send(0, IPV4)
+        link.ports[name].send(9, IPV4)
+    one, two = link.member("one"), link.member("two")
+    assert [link.interfaces.take(one), link.interfaces.take(one)] == [(7, IPV4), (9, IPV4)]
+    assert [link.interfaces.take(two), link.interfaces.take(two)] == [(0, IPV4), (9, IPV4)]
+
+
+def test_only_ip_leaves_where_the_mode_says_so(link: Link) -> None:
+    for packet in (b"", b"\x00", b"\x50" + bytes(30), IPV4):
+        link.ports["main"].send(0, packet)
+    assert link.interfaces.take(link.main) == (0, IPV4)
+    assert (link.main.counters.tx_packets, link.main.counters.tx_dropped) == (1, 3)
+
+
+@pytest.mark.parametrize("mode", [Mode.ETH, Mode.RAW])
+def test_anything_leaves_in_the_other_modes(mode: Mode) -> None:
+    link = Link(mode)
+    link.ports["main"].send(0, b"\0\0")
+    assert link.interfaces.take(link.main) == (0, b"\0\0")
+    link.interfaces.close()
+
+
+# What is looked at.
+
+
+def test_all_interfaces_are_looked_at(link: Link) -> None:
+    assert link.ready() == []
+    for port in link.ports.values():
+        port.send(0, IPV4)
+    assert link.ready() == ["main", "one", "two"]
+
+
+def test_a_full_ring_makes_senders_wait(link: Link) -> None:
+    link.ports["main"].send(0, IPV4)
+    link.interfaces.listen(False)
+    while_full = link.ready()
+    late = MemoryPort()
+    late.send(0, IPV4)
+    link.interfaces.attach(Member("late", late))
+    while_full += link.ready()
+    link.interfaces.listen(True)
+    assert (while_full, link.ready()) == ([], ["late", "main"])
+
+
+def test_the_carrier_reaches_every_interface(link: Link) -> None:
+    seen = [[port.carrier for port in link.ports.values()]]
+    for on in (True, False):
+        link.interfaces.set_carrier(on)
+        seen.append([port.carrier for port in link.ports.values()])
+    assert seen == [[False] * 3, [True] * 3, [False] * 3]
+    link.interfaces.set_carrier(True)
+    late = MemoryPort()
+    link.interfaces.attach(Member("late", late))
+    assert late.carrier
+
+
+# Interfaces that come and go.
+
+
+def test_detaching_gives_the_marks_back(link: Link) -> None:
+    link.interfaces.detach("one")
+    assert link.ports["one"].closed
+    link.interfaces.deliver(Packet(7, IPV4))
+    assert link.arrived() == {"main": [(7, IPV4)]}
+    link.interfaces.bind("two", 7)
+    assert [child.name for child in link.interfaces.children()] == ["two"]
+
+
+@pytest.mark.parametrize(
+    ("verb", "arguments", "text"),
+    [
+        ("detach", ("three",), "main: has no child three"),
+        ("detach", ("main",), "main: has no child main"),
+        ("bind", ("three", 1), "main: has no child three"),
+        ("bind", ("two", 7), "main: mark 7 is bound to one already"),
+        ("bind", ("one", 7), "main: mark 7 is bound to one already"),
+        ("unbind", (8,), "main: mark 8 is not bound"),
+    ],
+)
+def test_requests_that_make_no_sense(link: Link, verb: str, arguments: tuple[object, ...], text: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        getattr(link.interfaces, verb)(*arguments)
+    assert caught.value.message == text
+    assert [child.marks for child in link.interfaces.children()] == [[7, 9], []]
+
+
+@pytest.mark.parametrize("name", ["main", "one"])
+def test_a_name_is_attached_once(link: Link, name: str) -> None:
+    port = MemoryPort()
+    with pytest.raises(UsageError, match=f"main: {name} is attached already"):
+        link.interfaces.attach(Member(name, port))
+    assert not port.closed, "it stays the caller's"
+    port.close()
+
+
+def test_a_child_that_is_gone_before_it_is_attached(link: Link) -> None:
+    port = MemoryPort()
+    port.remove()
+    with pytest.raises(OSError):
+        link.interfaces.attach(Member("late", port))
+    assert [child.name for child in link.interfaces.children()] == ["one", "two"]
+    assert link.ready() == []
+    port.close()
+
+
+@pytest.mark.parametrize("name", ["main", "one"])
+def test_a_removed_interface_is_no_longer_looked_at(link: Link, name: str) -> None:
+    port, member = link.ports[name], link.member(name)
+    port.send(0, IPV4)
+    port.remove()
+    assert link.interfaces.take(member) is None
+    assert member.gone
+    assert link.ready() == []
+    link.interfaces.deliver(Packet(7 if name == "one" else 0, IPV4))
+    assert member.counters.rx_dropped == 1
+    link.interfaces.set_carrier(True)
+    link.interfaces.listen(False)
+    link.interfaces.lose(member)
+
+
+def test_a_removed_interface_shows_by_its_carrier(link: Link) -> None:
+    link.ports["one"].remove()
+    link.interfaces.set_carrier(True)
+    assert [member.name for member in link.interfaces if member.gone] == ["one"]
+    assert link.ports["two"].carrier
+    link.interfaces.detach("one")
+    link.interfaces.attach(Member("one", replacement := MemoryPort()))
+    link.interfaces.bind("one", 7)
+    link.interfaces.deliver(Packet(7, IPV4))
+    assert replacement.arrived == [(7, IPV4)]
+
+
+def test_an_interface_that_is_only_down_stays(link: Link) -> None:
+    link.ports["one"].read_errno = errno.EIO
+    member = link.member("one")
+    assert link.interfaces.take(member) is None
+    assert not member.gone
+
+
+def test_closing_closes_every_port(link: Link) -> None:
+    link.interfaces.close()
+    assert all(port.closed for port in link.ports.values())
