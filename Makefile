@@ -17,7 +17,7 @@ endif
 help: ## List the targets.
 	@echo "usage: make TARGET"
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS='	' read -r target text; do \
-		printf '  %-8s %s\n' "$$target" "$$text"; done
+		printf '  %-11s %s\n' "$$target" "$$text"; done
 
 .PHONY: demo
 demo: $(RUNTIME) ## Carry packets over simulated lines in namespaces of its own, and show it; needs no root.
@@ -26,6 +26,8 @@ demo: $(RUNTIME) ## Carry packets over simulated lines in namespaces of its own,
 .PHONY: test
 test: $(DEV) ## Run all tests that need no test kernel. ARGS="-k wire" passes options to pytest.
 	$(VENV)/bin/python -m pytest $(ARGS)
+
+include tests/kernel/kernel.mk
 
 .PHONY: bench
 bench: $(RUNTIME) ## Measure idle load, goodput and start-up time; the table is also written to bench-out/.
