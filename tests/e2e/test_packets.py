@@ -95,7 +95,7 @@ ETHERTYPES = [0x88B5, 0x0800, 0x86DD, 0x0806, 0xFFFF]
 """For experiments; IPv4, IPv6 and ARP, whose bytes are not what they say here; and the last of all."""
 
 
-@pytest.mark.parametrize(("first", "ethertype"), enumerate(ETHERTYPES, 1), ids=[hex(each) for each in ETHERTYPES])
+@pytest.mark.parametrize(("first", "ethertype"), list(enumerate(ETHERTYPES, 1)), ids=[hex(each) for each in ETHERTYPES])
 def test_raw_mode_carries_arbitrary_bytes(host: Host, first: int, ethertype: int) -> None:
     """Sizes 1 to MTU, shared out among the protocol numbers."""
     host.apply(links_file(mode="raw", near="up: true", far="up: true"))
