@@ -44,9 +44,10 @@ def _try(rundir: RunDir) -> int | None:
     try:
         rundir.root.mkdir(mode=0o755, parents=True, exist_ok=True)
         fd = os.open(rundir.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except FileNotFoundError:  # a daemon that is ending has just removed the directory
-        return None
     except OSError as err:
+        # A daemon that is ending may remove the directory in the middle of our calls.
+        if isinstance(err, FileNotFoundError) or (isinstance(err, FileExistsError) and not rundir.root.is_file()):
+            return None
         hint = "gpiomuxd needs root" if isinstance(err, PermissionError) else ""
         raise MachineError(f"cannot lock {rundir.lock}: {err.strerror}", errno=err.errno or 0, hint=hint) from err
     try:
