@@ -6,6 +6,7 @@ run directory and the datapaths that answer there.
 
 from __future__ import annotations
 
+import errno
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -54,7 +55,12 @@ def observe(rundir: RunDir, datapaths: Datapaths, namespaces: Iterable[str]) -> 
     _look_at_network(None, found)
     existing = set(netns.names())
     for name in sorted(existing.intersection(namespaces)):
-        _look_at_network(name, found)
+        try:
+            _look_at_network(name, found)
+        except MachineError as err:
+            # Removed since it was listed, or a file on which no namespace is mounted (yet): there is none.
+            if err.errno not in (errno.ENOENT, errno.EINVAL):
+                raise
     _look_at_wires(rundir, found)
     for link in datapaths.running():
         report = datapaths.report(link)

@@ -49,7 +49,7 @@ def run(
         what = "record what was done"
         if commit is not None:
             commit()
-    except GpiomuxError as err:
+    except (GpiomuxError, OSError) as err:
         raise _failure(what, err, _undone(done, machine)) from err
 
 
@@ -63,7 +63,7 @@ def _undone(done: Sequence[Operation], machine: Machine) -> str:
         _log.info("undo: %s", inverse.describe())
         try:
             inverse.perform(machine)
-        except GpiomuxError as err:
+        except (GpiomuxError, OSError) as err:
             _log.error("undo: %s: %s", inverse.describe(), err)
             stuck.append(f"{inverse.describe()}: {err}")
     if stuck:
@@ -71,8 +71,9 @@ def _undone(done: Sequence[Operation], machine: Machine) -> str:
     return "what was done before is undone"
 
 
-def _failure(what: str, err: GpiomuxError, undone: str) -> GpiomuxError:
-    message = f"{what}: {err.message}; {undone}"
-    if isinstance(err, MachineError):
-        return MachineError(message, errno=err.errno or 0, hint=err.hint)
-    return type(err)(message, hint=err.hint)
+def _failure(what: str, err: GpiomuxError | OSError, undone: str) -> GpiomuxError:
+    message = f"{what}: {err}; {undone}"
+    hint = err.hint if isinstance(err, GpiomuxError) else ""
+    if isinstance(err, OSError):
+        return MachineError(message, errno=err.errno or 0, hint=hint)
+    return type(err)(message, hint=hint)

@@ -6,8 +6,8 @@ import os
 import socket
 from contextlib import suppress
 
-READY_VARIABLE = "GPIOMUX_READY_FD"
-"""Number of the descriptor to say it on; see `gpiomux.control.client`."""
+from gpiomux.control.client import READY_VARIABLE
+
 SYSTEMD_VARIABLE = "NOTIFY_SOCKET"
 
 READY = b"READY=1"

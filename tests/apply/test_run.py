@@ -104,6 +104,20 @@ def test_the_class_of_an_error_survives(error: ConflictError | UnsupportedError)
     assert caught.value.__cause__ is error
 
 
+def test_an_error_that_is_not_ours_undoes_as_well() -> None:
+    class Broken(ModelMachine):
+        def create(self, resource: Resource) -> None:
+            if self.verbs:
+                raise OSError(errno.EMFILE, "Too many open files")
+            super().create(resource)
+
+    machine = Broken()
+    with pytest.raises(MachineError, match="Too many open files; what was done before is undone") as caught:
+        run(Plan(operations=(Create(Wire(name="cable0")), Create(Wire(name="cable1")))), machine)
+    assert caught.value.errno == errno.EMFILE
+    assert machine.state == frozenset()
+
+
 def test_what_cannot_be_undone_is_named() -> None:
     class Sticky(ModelMachine):
         def remove(self, resource: Resource) -> None:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gpiomux.control.client import READY_VARIABLE
-from gpiomux.daemon import notify
 from gpiomux.daemon.notify import Starter
 
 if TYPE_CHECKING:
@@ -30,10 +29,6 @@ def pipe(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
 def heard(pipe: int) -> bytes:
     """All that was said; the end of it only comes when the other end is closed everywhere."""
     return b"".join(iter(lambda: os.read(pipe, 4096), b""))
-
-
-def test_both_sides_name_the_same_variable() -> None:
-    assert notify.READY_VARIABLE == READY_VARIABLE
 
 
 def test_ready_is_said_once(pipe: int) -> None:

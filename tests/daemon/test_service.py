@@ -298,6 +298,8 @@ def test_many_clients_at_once(world: World) -> None:
                     if [each["marks"] for each in shown] != [[100 + number]]:
                         wrong.append(shown)
                     client.ask("status")
+                    if not client.ask("plan", TWO_LINKS)["operations"]:
+                        wrong.append("a plan that keeps the child")
                     client.ask("del-child", {"child": child})
         except GpiomuxError as err:
             wrong.append(err)
