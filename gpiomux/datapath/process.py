@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 # Imported now and not when needed: once the user has changed, the installation may not be readable any more.
-from gpiomux.config.plain import transport_from_plain, transport_to_plain
-from gpiomux.control.packets import Message, close_all, receive, send
+from gpiomux.config.plain import transport_to_plain
+from gpiomux.control.packets import MAX_FDS, Message, close_all, receive, send
+from gpiomux.datapath import fields
 from gpiomux.datapath.interfaces import Member
 from gpiomux.datapath.privileges import drop_privileges
 from gpiomux.datapath.pump import Pump
@@ -28,11 +29,14 @@ from gpiomux.netdev.ports import open_port
 from gpiomux.wire.peering import mode_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from gpiomux.config.model import Transport
 
 MAX_CONNECTIONS = 16
+_TAKES_DESCRIPTORS = frozenset({"start", "attach"})
+_SHOWN_CHARACTERS = 20
+"""Of a request that nobody knows."""
 
 
 def draw_epoch() -> int:
@@ -109,7 +113,7 @@ class DatapathProcess:
     # Connections.
 
     def _accept(self) -> None:
-        with contextlib.suppress(BlockingIOError, ConnectionError):
+        with contextlib.suppress(OSError):  # the client is gone again, or there are too many descriptors (EMFILE)
             connection, _ = self._listener.accept()
             if len(self._connections) >= MAX_CONNECTIONS:
                 connection.close()
@@ -142,17 +146,20 @@ class DatapathProcess:
 
     def _perform(self, message: Message, fds: list[int]) -> Message:
         """Do what a message asks; descriptors that nobody took are closed."""
+        do = str(message.get("do"))[:_SHOWN_CHARACTERS]
         try:
-            handler = self._handlers.get(str(message.get("do")))
+            handler = self._handlers.get(do)
             if handler is None:
-                raise UsageError(f"datapath: unknown request {message.get('do')!r}")
+                raise UsageError(f"datapath: unknown request {do}")
+            if fds and do not in _TAKES_DESCRIPTORS:
+                raise ProtocolError(f"datapath: request {do} came with {len(fds)} descriptors")
             return {"ok": handler(message, fds)}
         except GpiomuxError as err:
             close_all(fds)
             return {"error": {"message": err.message, "hint": err.hint}}
-        except (KeyError, TypeError, ValueError, OSError) as err:
+        except (LookupError, TypeError, ValueError, OSError) as err:  # a port may refuse its descriptors with any
             close_all(fds)
-            return {"error": {"message": f"datapath: request {message.get('do')!r} failed: {err}", "hint": ""}}
+            return {"error": {"message": f"datapath: request {do} failed: {err}", "hint": ""}}
 
     # Requests.
 
@@ -165,44 +172,41 @@ class DatapathProcess:
         """link, transport, mtu, port {method, kind, fds: count}, driver_fds: count; the port's descriptors first."""
         if self._link is not None:
             raise UsageError(f"datapath: runs link {self._link.name} already")
-        transport = transport_from_plain(message["transport"])
-        count = int(message["port"]["fds"])
-        if len(fds) != count + int(message["driver_fds"]):
+        transport, port, name = fields.transport(message), fields.port(message), fields.name(message, "link")
+        mtu = fields.mtu(message, transport.mode)
+        count = fields.number(port, "fds", 0, MAX_FDS)
+        if len(fds) != count + fields.number(message, "driver_fds", 0, MAX_FDS):
             raise ProtocolError(f"datapath: start came with {len(fds)} descriptors")
-        name, mtu = str(message["link"]), int(message["mtu"])
         driver = open_driver(transport, fds[count:])
-        main = self._member(name, message["port"], fds[:count])
-        pump = Pump(driver, transport, mtu, main, draw_epoch)
-        self._link = _Link(name, transport, mtu, str(message["port"]["method"]), pump)
+        pump = Pump(driver, transport, mtu, _member(name, port, fds[:count]), draw_epoch)
+        self._link = _Link(name, transport, mtu, port["method"], pump)
         return self._report(message, fds)
 
     def _attach(self, message: Message, fds: list[int]) -> Message:
         """child, port {method, kind, fds}."""
-        self._running().pump.interfaces.attach(self._member(str(message["child"]), message["port"], fds))
+        interfaces = self._running().pump.interfaces
+        interfaces.attach(_member(fields.name(message, "child"), fields.port(message), fds))
         return {}
-
-    def _member(self, name: str, port: dict[str, Any], fds: list[int]) -> Member:
-        return Member(name, open_port(str(port["method"]), str(port["kind"]), tuple(fds)))
 
     def _detach(self, message: Message, _fds: list[int]) -> Message:
         """child."""
-        self._running().pump.interfaces.detach(str(message["child"]))
+        self._running().pump.interfaces.detach(fields.name(message, "child"))
         return {}
 
     def _bind(self, message: Message, _fds: list[int]) -> Message:
         """child, mark."""
-        self._running().pump.interfaces.bind(str(message["child"]), int(message["mark"]))
+        self._running().pump.interfaces.bind(fields.name(message, "child"), fields.mark(message))
         return {}
 
     def _unbind(self, message: Message, _fds: list[int]) -> Message:
         """mark."""
-        self._running().pump.interfaces.unbind(int(message["mark"]))
+        self._running().pump.interfaces.unbind(fields.mark(message))
         return {}
 
     def _set_mtu(self, message: Message, _fds: list[int]) -> Message:
         """mtu, of the link's own interface."""
         link = self._running()
-        link.mtu = int(message["mtu"])
+        link.mtu = fields.mtu(message, link.transport.mode)
         link.pump.endpoint.set_mtu(link.mtu)
         return {}
 
@@ -248,6 +252,10 @@ class DatapathProcess:
                 "sleeping": pump.sleeping,
             },
         }
+
+
+def _member(name: str, port: Mapping[str, Any], fds: list[int]) -> Member:
+    return Member(name, open_port(port["method"], port["kind"], tuple(fds)))
 
 
 def main(fd: int) -> None:

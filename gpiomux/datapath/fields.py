@@ -1,0 +1,136 @@
+"""Fields of a request to a datapath, checked: whatever a message holds, the link that runs already goes on.
+
+The daemon sends what a configuration said, and that has passed every check. But the process that runs a link outlives
+daemons, also those of another version, so nothing may reach the pump that it cannot work with.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, TypeGuard
+
+from gpiomux.config.model import Mode, SimMedium, Transport
+from gpiomux.config.netdevs import HIGHEST_MTU, LOWEST_MTU
+from gpiomux.config.plain import transport_from_plain, transport_to_plain
+from gpiomux.errors import ProtocolError
+from gpiomux.wire.codec import WIDTHS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from gpiomux.config.model import Lines
+
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,14}")
+_HIGHEST_MARK = (1 << 32) - 1
+_HIGHEST_ID = (1 << 64) - 1
+_HIGHEST_OFFSET = 31
+_SHOWN_CHARACTERS = 60
+
+
+def name(message: Mapping[str, Any], field: str) -> str:
+    """The name of an interface.
+
+    Raises:
+        ProtocolError: it is none.
+    """
+    found = message.get(field)
+    if not isinstance(found, str) or _NAME.fullmatch(found) is None:
+        raise ProtocolError(f"datapath: {field} is {_shown(found)}, not the name of an interface")
+    return found
+
+
+def number(message: Mapping[str, Any], field: str, lowest: int, highest: int) -> int:
+    """A whole number.
+
+    Raises:
+        ProtocolError: it is none, or outside the bounds.
+    """
+    found = message.get(field)
+    if not _is_number(found, lowest, highest):
+        raise ProtocolError(f"datapath: {field} is {_shown(found)}, not a number in {lowest}..{highest}")
+    return found
+
+
+def mark(message: Mapping[str, Any]) -> int:
+    """The mark that a request is about.
+
+    Raises:
+        ProtocolError: it is none.
+    """
+    return number(message, "mark", 1, _HIGHEST_MARK)
+
+
+def mtu(message: Mapping[str, Any], mode: Mode) -> int:
+    """The MTU of a link.
+
+    Raises:
+        ProtocolError: a packet of that length could not be sent.
+    """
+    return number(message, "mtu", LOWEST_MTU, HIGHEST_MTU[mode])
+
+
+def port(message: Mapping[str, Any]) -> Mapping[str, Any]:
+    """How a port is to be opened: `method`, `kind`, and in a start the count `fds`.
+
+    Raises:
+        ProtocolError: it does not say so.
+    """
+    found = message.get("port")
+    if not isinstance(found, dict) or not all(isinstance(found.get(field), str) for field in ("method", "kind")):
+        raise ProtocolError(f"datapath: port is {_shown(found)}, not a method and a kind")
+    return found
+
+
+def transport(message: Mapping[str, Any]) -> Transport:
+    """The transport of a link.
+
+    Raises:
+        ProtocolError: it is none, or none that can be run.
+    """
+    plain = message.get("transport")
+    if not isinstance(plain, dict):
+        raise ProtocolError(f"datapath: transport is {_shown(plain)}, not an object")
+    try:
+        found = transport_from_plain(plain)
+        transport_to_plain(found)
+        fault = _fault(found)
+    except (AttributeError, LookupError, TypeError, ValueError, ArithmeticError) as err:
+        raise ProtocolError(f"datapath: transport cannot be read: {type(err).__name__}: {err}") from err
+    if fault:
+        raise ProtocolError(f"datapath: transport cannot be run: {fault}")
+    return found
+
+
+def _fault(transport: Transport) -> str:
+    """What in a transport would stop the pump later; empty if nothing."""
+    medium, lines = transport.medium, transport.lines
+    if isinstance(medium, SimMedium) and medium.end not in ("a", "b"):
+        return f"end {_shown(medium.end)} of the wire"
+    if not all(_is_number(one, 1, _HIGHEST_ID) for one in (transport.protocol.reader, transport.protocol.writer)):
+        return "its protocol ids"
+    if not _is_number(transport.code.spin, 0, 1_000_000):
+        return f"spin {_shown(transport.code.spin)}"
+    return "its lines" if lines is not None and not _are_lines(lines) else ""
+
+
+def _are_lines(lines: Lines) -> bool:
+    offsets = [offset for one in (lines.out, lines.into) for offset in (*one.data, one.req, one.ack)]
+    widths = (len(lines.out.data), len(lines.into.data))
+    return (
+        all(width in WIDTHS for width in widths)
+        and all(_is_number(offset, 0, _HIGHEST_OFFSET) for offset in offsets)
+        and len(set(offsets)) == len(offsets)
+    )
+
+
+def _is_number(found: object, lowest: int, highest: int) -> TypeGuard[int]:
+    return isinstance(found, int) and not isinstance(found, bool) and lowest <= found <= highest
+
+
+def _shown(found: object) -> str:
+    """A value for a message, however long it is."""
+    try:
+        text = repr(found)
+    except ValueError:  # a number of more digits than Python likes to write
+        return "a very long number"
+    return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}..."
