@@ -1,7 +1,8 @@
 """From what is wanted and what was found to the steps between them. Pure.
 
-Removals come first, from the highest floor down, then changes in place, then creations from the lowest floor up, each
-in the order of the configuration. A resource whose footing goes or is made anew goes too, and is made anew if wanted.
+Removals come first, from the highest floor down, then changes in place, then creations from the lowest floor up, the
+latter two in the order of the configuration. What stands on something that goes, or is made anew, goes too, and is
+made anew if it is wanted.
 """
 
 from __future__ import annotations

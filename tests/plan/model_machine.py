@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from gpiomux.errors import MachineError
 from gpiomux.plan.observed import Foreign, Observed
-from gpiomux.plan.state import Address, Attachment, Datapath, Interface, Key, Mark, Netns, Resource, Route, State, Wire
+from gpiomux.plan.state import Address, Interface, Key, Resource, Route, State
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -130,20 +130,6 @@ def without_kernel_choice(state: Iterable[Resource], wanted: Iterable[Resource])
     return frozenset(
         replace(it, mac=None) if isinstance(it, Interface) and it.name not in chosen else it for it in state
     )
-
-
-def every_kind(state: Iterable[Resource]) -> set[type[Resource]]:
-    """Which kinds of resource are among them."""
-    return {type(resource) for resource in state} & {
-        Netns,
-        Wire,
-        Interface,
-        Address,
-        Route,
-        Datapath,
-        Attachment,
-        Mark,
-    }
 
 
 if TYPE_CHECKING:
