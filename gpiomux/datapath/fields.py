@@ -129,8 +129,5 @@ def _is_number(found: object, lowest: int, highest: int) -> TypeGuard[int]:
 
 def _shown(found: object) -> str:
     """A value for a message, however long it is."""
-    try:
-        text = repr(found)
-    except ValueError:  # a number of more digits than Python likes to write
-        return "a very long number"
+    text = repr(found)
     return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}..."

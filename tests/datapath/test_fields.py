@@ -1,0 +1,146 @@
+"""Fields of a request: what is right passes unchanged, anything else is refused in one short line."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gpiomux.config.defaults import SIM_LINES
+from gpiomux.config.model import Bundle, Code, Faults, Lines, Mode, ProtocolIds, SimMedium, Transport
+from gpiomux.config.plain import transport_to_plain
+from gpiomux.datapath import fields
+from gpiomux.errors import ProtocolError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+GOOD: dict[str, Any] = {
+    "mode": "net_hdr",
+    "medium": "sim",
+    "wire": {"name": "cable0", "end": "a"},
+    "protocol": {"reader": 1, "writer": 2},
+}
+TRANSPORTS = [
+    Transport(
+        mode=Mode.RAW,
+        protocol=ProtocolIds(reader=1, writer=2**64 - 1),
+        medium=SimMedium(wire="w", end="b", faults=Faults(flip_rate=0.1, stuck=((16, 1),))),
+        lines=Lines(out=Bundle(data=(0,), req=1, ack=17), into=Bundle(data=(16, 20, 21, 22), req=18, ack=2)),
+        code=Code(spin=0),
+    ),
+    Transport(
+        mode=Mode.ETH, protocol=ProtocolIds(reader=3, writer=3), medium=SimMedium(wire="w", end="a"), lines=SIM_LINES
+    ),
+]
+
+
+def refusal(check: Callable[..., object], message: dict[str, Any], *arguments: Any) -> str:
+    with pytest.raises(ProtocolError) as caught:
+        check(message, *arguments)
+    assert len(caught.value.message) < 300
+    return caught.value.message
+
+
+@pytest.mark.parametrize("name", ["geth0", "a", "x.y-z_9", "a" * 15])
+def test_names(name: str) -> None:
+    assert fields.name({"child": name}, "child") == name
+
+
+@pytest.mark.parametrize("name", ["", "a" * 16, "a b", "a/b", ".", "a\n", "%d", "é", None, 7, [], True])
+def test_what_is_no_name(name: Any) -> None:
+    assert refusal(fields.name, {"child": name}, "child").endswith("not the name of an interface")
+
+
+@pytest.mark.parametrize("mark", [1, 7, 2**32 - 1])
+def test_marks(mark: int) -> None:
+    assert fields.mark({"mark": mark}) == mark
+
+
+@pytest.mark.parametrize("mark", [0, -1, 2**32, True, 7.0, "7", None, [], float("nan"), 10**4000])
+def test_what_is_no_mark(mark: Any) -> None:
+    assert refusal(fields.mark, {"mark": mark}).endswith("not a number in 1..4294967295")
+    assert refusal(fields.mark, {}) == "datapath: mark is None, not a number in 1..4294967295"
+
+
+@pytest.mark.parametrize(("mode", "highest"), [(Mode.ETH, 65517), (Mode.NET_HDR, 65535), (Mode.RAW, 65533)])
+def test_the_mtu_has_bounds_by_mode(mode: Mode, highest: int) -> None:
+    for mtu in (68, 1500, highest):
+        assert fields.mtu({"mtu": mtu}, mode) == mtu
+    for mtu in (67, highest + 1):
+        refusal(fields.mtu, {"mtu": mtu}, mode)
+
+
+def test_a_port_has_a_method_and_a_kind() -> None:
+    good = {"method": "packet-socket", "kind": "tun", "fds": 2}
+    assert fields.port({"port": good}) == good
+    wrong: list[Any] = [None, [], "x", {}, {"method": "x"}, {"kind": "x"}, {"method": 1, "kind": "x"}]
+    for bad in wrong:
+        refusal(fields.port, {"port": bad})
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_a_transport_passes_unchanged(transport: Transport) -> None:
+    assert fields.transport({"transport": json.loads(json.dumps(transport_to_plain(transport)))}) == transport
+
+
+def bundles(**changes: Any) -> dict[str, Any]:
+    out = {"data": [0, 1], "req": 2, "ack": 18, **changes}
+    return {"lines": {"out": out, "in": {"data": [16, 17], "req": 19, "ack": 3}}}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"mode": "token-ring"},
+        {"medium": "pigeon"},
+        {"wire": "cable0"},
+        {"wire": {"name": "cable0", "end": "c"}},
+        {"wire": {"name": "cable0"}},
+        {"protocol": {"reader": 1}},
+        {"protocol": {"reader": 0, "writer": 1}},
+        {"protocol": {"reader": 1, "writer": 2**64}},
+        {"protocol": {"reader": "1", "writer": 1}},
+        {"protocol": {"reader": True, "writer": 1}},
+        {"code": {"name": "handshake", "spin": -1}},
+        {"code": {"name": "handshake", "spin": "many"}},
+        {"code": {"speed": 1}},
+        {"faults": {"flip_rate": "often"}},
+        {"faults": {"stuck": [1]}},
+        bundles(data=[0]) | {"lines": {"out": {}}},
+        bundles(data=[0, 1, 4]),
+        bundles(data=[]),
+        bundles(data=[0, 32]),
+        bundles(data=[0, -1]),
+        bundles(data=["0", "1"]),
+        bundles(data="0-x"),
+        bundles(data=[0, 0]),
+        bundles(req=16),
+        bundles(req=None),
+    ],
+)
+def test_what_is_no_transport(changes: dict[str, Any]) -> None:
+    assert fields.transport({"transport": GOOD}).mode is Mode.NET_HDR
+    assert refusal(fields.transport, {"transport": GOOD | changes}).startswith("datapath: transport cannot be ")
+
+
+JSON: st.SearchStrategy[Any] = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda children: (
+        st.lists(children, max_size=3)
+        | st.dictionaries(st.sampled_from(("name", "end", "reader", "data", "req", "out", "in", "spin")), children)
+    ),
+    max_leaves=8,
+)
+
+
+@given(st.dictionaries(st.sampled_from((*GOOD, "code", "lines", "faults")), JSON), st.booleans())
+def test_any_json_is_a_transport_or_refused(changes: dict[str, Any], complete: bool) -> None:
+    try:
+        found = fields.transport({"transport": {**(GOOD if complete else {}), **changes}})
+    except ProtocolError:
+        return
+    assert isinstance(found.protocol.reader, int)
