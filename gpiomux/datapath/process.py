@@ -23,6 +23,7 @@ from gpiomux.datapath import fields
 from gpiomux.datapath.interfaces import Member
 from gpiomux.datapath.privileges import drop_privileges
 from gpiomux.datapath.pump import Pump
+from gpiomux.datapath.scheduling import ask_for_short_turns
 from gpiomux.errors import GpiomuxError, ProtocolError, UsageError
 from gpiomux.lines.backends import open_driver
 from gpiomux.netdev.ports import open_port
@@ -266,5 +267,6 @@ def main(fd: int) -> None:
         OSError: the chip of the lines is gone.
     """
     process = DatapathProcess(socket.socket(fileno=fd))
+    ask_for_short_turns()
     drop_privileges(Path("/proc/self/uid_map"), Path("/proc/self/gid_map"))
     process.run()
