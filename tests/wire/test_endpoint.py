@@ -153,6 +153,32 @@ def test_a_restarted_peer_gets_nothing_of_the_old_session() -> None:
     assert server.peering.up, "the test has not touched it"
 
 
+def test_the_first_hello_is_understood_in_the_middle_of_a_frame() -> None:
+    """Whoever died has left half a frame on the wire; the hello of who comes next ends it."""
+    client, server = connected()
+    client.send(numbered(1, 300))
+    server.receive(client.to_send(0)[:100], 0)
+    restarted = make_endpoint(SETTINGS, 99)
+    transfer(restarted, server)
+    assert server.counters.peer_restarts == 1
+    assert server.counters.rx_framing_errors + server.counters.rx_crc_errors == 1
+
+
+def test_what_waited_is_forgotten_with_the_carrier() -> None:
+    client, server = connected(replace(SETTINGS, tx_ring=200))
+    at_first_bytes = state_bytes(client)
+    for number in range(200):
+        client.send(numbered(number, 1000, flow=number))
+        server.send(numbered(number, 1000, flow=number))
+    server.to_send(0)
+    for _ in range(WINDOW):  # fragments that begin packets and a gap before them
+        client.receive(server.to_send(0), 0)
+    drop(client)
+    client.on_deadline(SILENCE_NS)
+    assert client.counters.tx_dropped == 200
+    assert state_bytes(client) < at_first_bytes + 500
+
+
 def test_another_mtu_on_both_sides() -> None:
     client, server = connected()
     client.set_mtu(1400)
