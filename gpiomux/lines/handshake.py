@@ -136,4 +136,4 @@ class Handshake:
         self.words_in += len(self.received) - held
         self.words_out += position - begun
         self.polls += turns
-        return fruitless < spin
+        return fruitless == 0 or fruitless < spin
