@@ -311,11 +311,14 @@ def test_polls_counts_readings() -> None:
     assert table.ends["a"].polls == 1 + 3 + 4
 
 
-def test_run_tells_whether_it_gave_up() -> None:
+@pytest.mark.parametrize("spin", [0, 1, 5])
+def test_run_tells_whether_it_gave_up(spin: int) -> None:
+    """All words out is not giving up, whatever the patience: the caller may have more."""
     one = pair().ends["a"]
-    assert not one.run(5, 10)
+    assert not one.run(spin, 10)
     one.load(b"x")
-    assert one.run(5, 10)
+    assert one.run(spin, 10)
+    assert one.idle
 
 
 def test_run_returns_at_the_end_of_a_frame() -> None:
