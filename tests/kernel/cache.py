@@ -93,13 +93,12 @@ def find(cache: Path, version: str | None) -> Kernel | None:
     return Kernel(linux=place / "linux", dtc=place / "dtc", version=noted)
 
 
-def keep(made: Path, cache: Path, version: str) -> Kernel:
+def keep(made: Path, place: Path, version: str) -> Kernel:
     """Move what a build has made into its place in the cache, and drop the oldest kernels."""
     (made / "version").write_text(version, encoding="utf-8")
-    place = cache / key(version)
     shutil.rmtree(place, ignore_errors=True)  # its `version` is missing, else it would have been found
     made.rename(place)
-    by_age = sorted(cache.glob("*/version"), key=lambda note: note.stat().st_mtime, reverse=True)
+    by_age = sorted(place.parent.glob("*/version"), key=lambda note: note.stat().st_mtime, reverse=True)
     for note in by_age[KEPT:]:
         shutil.rmtree(note.parent)
     return Kernel(linux=place / "linux", dtc=place / "dtc", version=version)
@@ -123,7 +122,8 @@ def _build(cache: Path, source: Path | None, version: str | None) -> Kernel:
             name, version = packages.newest()
             say(f"fetching {name} {version}, about 170 MB")
             source = packages.unpack(name, version)
-        kernel = keep(build.build(source, scratch, cache / "build.log"), cache, version)
+        place = cache / key(version)  # now: somebody may edit the inputs before the build is through
+        kernel = keep(build.build(source, scratch, cache / "build.log"), place, version)
     finally:
         shutil.rmtree(scratch)
     say(f"built from {version} in {(time.monotonic() - begun_s) / 60:.1f} min: {kernel.linux}")

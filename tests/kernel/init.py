@@ -15,12 +15,16 @@ import ctypes
 import fcntl
 import json
 import os
+import select
 import socket
 import struct
 import sys
+import tempfile
 import termios
+import time
 import tty
 from pathlib import Path
+from typing import NoReturn
 
 # linux/mount.h, linux/reboot.h, linux/sockios.h, linux/if.h; the system call's number is that of x86_64, the only
 # architecture that User Mode Linux is built for here
@@ -30,6 +34,7 @@ SIOCSIFFLAGS, IFF_UP = 0x8914, 1
 SYS_PIVOT_ROOT = 155
 
 OUTPUT = "/dev/ttyS0"
+POLL_S = 0.05
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -42,7 +47,11 @@ def main() -> None:
     mount("none", share, "hostfs", share)
     job = json.loads(Path(share, "job.json").read_text(encoding="utf-8"))
     loopback_up()
-    status = run(job["command"], job["directory"], job["environment"])
+    # The host's /tmp may hold directories of root's that the user who started this kernel must not enter.
+    scratch = tempfile.mkdtemp(prefix="inside-")
+    os.chmod(scratch, 0o1777)
+    environment = {**job["environment"], "TMPDIR": scratch, "HOME": scratch}
+    status = run(job["command"], job["directory"], environment)
     Path(share, "status").write_text(str(status), encoding="ascii")
 
 
@@ -78,27 +87,51 @@ def mount_kernel_file_systems() -> None:
 
 
 def run(command: list[str], directory: str, environment: dict[str, str]) -> int:
-    """Run the job on the serial line and wait for it; return its exit status as a shell would."""
-    output = os.open(OUTPUT, os.O_RDWR | os.O_NOCTTY)
-    tty.setraw(output)
+    """Run the job, pass on what it prints, and return its exit status as a shell would."""
+    serial = os.open(OUTPUT, os.O_RDWR | os.O_NOCTTY)
+    tty.setraw(serial)
+    reading, writing = os.pipe()
     pid = os.fork()
     if pid == 0:
-        try:
-            os.setsid()
-            for fd in (0, 1, 2):
-                os.dup2(output, fd)
-            os.chdir(directory)
-            os.execvpe(command[0], command, environment)
-        except OSError as err:
-            os.write(output, f"cannot run {command[0]} in {directory}: {err.strerror}\n".encode())
-            os._exit(127)
+        become(command, directory, environment, writing)
+    os.close(writing)
     while True:
-        # The first process inherits every orphan.
-        ended, status = os.wait()
+        # A process that outlives the job may hold the pipe open, and the job may have closed it.
+        pass_on(reading, serial, POLL_S)
+        ended, status = os.waitpid(-1, os.WNOHANG)  # the first process inherits every orphan
         if ended == pid:
-            termios.tcdrain(output)
+            while pass_on(reading, serial, 0):
+                pass
+            termios.tcdrain(serial)
             code = os.waitstatus_to_exitcode(status)
             return code if code >= 0 else 128 - code
+
+
+def become(command: list[str], directory: str, environment: dict[str, str], output: int) -> NoReturn:
+    """Turn this process into the job: a session of its own, nothing to read, and a pipe to print to."""
+    try:
+        os.setsid()
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        os.dup2(output, 1)
+        os.dup2(output, 2)
+        os.chdir(directory)
+        os.execvpe(command[0], command, environment)
+    except OSError as err:
+        os.write(output, f"cannot run {command[0]} in {directory}: {err.strerror}\n".encode())
+    finally:
+        os._exit(127)
+
+
+def pass_on(reading: int, serial: int, patience_s: float) -> bool:
+    """Copy one piece of output, waiting for it so long; False if there was none, or never will be."""
+    if not select.select([reading], [], [], patience_s)[0]:
+        return False
+    piece = rest = os.read(reading, 1 << 16)
+    while rest:
+        rest = rest[os.write(serial, rest) :]
+    if not piece:
+        time.sleep(patience_s)
+    return bool(piece)
 
 
 def loopback_up() -> None:

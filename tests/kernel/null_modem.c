@@ -2,20 +2,24 @@
 /*
  * A null modem for GPIO: two chips of 32 lines, wired to each other.
  *
- * The test kernel's own hardware (see build.py): wire i joins line i of chip 0 with line (i + 16) % 32 of chip 1, so
- * the same offsets do for both ends of a link. An input reads what the far line drives, or 0; a far edge raises its
- * interrupt at once, in the context of the write. gpio-sim has no wires, and its interrupts wait for the timer tick.
+ * The test kernel's own hardware (see build.py): wire i joins line i of chip 0 with line
+ * (i + 16) % 32 of chip 1, so the same offsets do for both ends of a link. An input reads what the
+ * far line drives, or 0; a far edge raises its interrupt at once, in the context of the write.
+ * gpio-sim has no wires, and its interrupts wait for the timer tick.
  *
- * Each chip is the platform device null-modem.0 or .1 and can be unplugged and plugged in again by `unbind` and
- * `bind` below /sys/bus/platform/drivers/null-modem. Its lines are named A0..A31 and B0..B31. If the device tree has
- * a node /null-modem-0 or /null-modem-1 it becomes the chip's, so that other nodes can refer to it.
+ * Each chip is the platform device null-modem.0 or .1 and can be unplugged and plugged in again by
+ * `unbind` and `bind` below /sys/bus/platform/drivers/null-modem. Its lines are named A0..A31 and
+ * B0..B31. If the device tree has a node /null-modem-0 or /null-modem-1 it becomes the chip's, so
+ * that other nodes can refer to it.
  *
- * Parameters (null_modem.NAME=... on the kernel's command line, or /sys/module/null_modem/parameters; a chip reads
- * them when it is bound):
- *   multiple   0: no get_multiple and set_multiple, lines go one by one like those of bcm2835 and rp1. Default 1.
+ * Parameters (null_modem.NAME=... on the kernel's command line, or in
+ * /sys/module/null_modem/parameters; a chip reads them when it is bound):
+ *   multiple   0: no get_multiple and set_multiple, lines go one by one like those of bcm2835 and
+ *              rp1. Default 1.
  *   labels     of the two chips, with a comma between. Default null-modem.0,null-modem.1.
  *
- * Faults of the cable, in /sys/kernel/debug/null-modem, one bit for each wire; they act, with edges, when written:
+ * Faults of the cable, in /sys/kernel/debug/null-modem, one bit for each wire; they act, with
+ * edges, when written:
  *   cut        wires that carry nothing: both ends read 0.
  *   high       wires that touch the supply: both ends read 1.
  * And what to look at, in the same place; a test writes 0 to begin anew:
@@ -180,7 +184,7 @@ static int null_modem_set(struct gpio_chip *gc, unsigned int offset, int value)
 	return null_modem_set_multiple(gc, &mask, &bits);
 }
 
-/* A line that nobody holds any more is an input, as on bcm2835: what a dead process drove is not driven for ever. */
+/* As on bcm2835 a line that nobody holds is an input: what a dead process drove, ends with it. */
 static void null_modem_free(struct gpio_chip *gc, unsigned int offset)
 {
 	null_modem_direction_input(gc, offset);
@@ -254,7 +258,8 @@ static int null_modem_probe(struct platform_device *pdev)
 	end->gc.label = devm_kstrdup(&pdev->dev, labels[pdev->id], GFP_KERNEL);
 	kernel_param_unlock(THIS_MODULE);
 	for (offset = 0; offset < LINES; offset++)
-		end->names[offset] = devm_kasprintf(&pdev->dev, GFP_KERNEL, "%c%u", 'A' + pdev->id, offset);
+		end->names[offset] = devm_kasprintf(&pdev->dev, GFP_KERNEL, "%c%u",
+						    'A' + pdev->id, offset);
 	if (!end->gc.label || !end->names[LINES - 1])
 		return -ENOMEM;
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import select
 import time
-from contextlib import ExitStack, closing, contextmanager
-from pathlib import Path
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
 import gpiod
@@ -13,59 +12,22 @@ import pytest
 from gpiod.line import Edge
 
 from tests.kernel import modem
+from tests.kernel.aggregators import AGGREGATOR, CONFIGFS, PLATFORM, node_of, through_configfs, through_sysfs
 from tests.kernel.raw_lines import RawLines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from contextlib import AbstractContextManager
+    from pathlib import Path
 
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("cable")]
 
-CONFIGFS = Path("/sys/kernel/config")
-PLATFORM = Path("/sys/bus/platform")
-AGGREGATOR = PLATFORM / "drivers/gpio-aggregator"
 PATIENCE_S = 10.0
 
 OUTPUTS, INPUTS = (0, 1, 2, 3, 8), (16, 17, 18, 19, 24)
 """A link of four bits, the same at both ends of the null modem."""
 NEAR_OUT, NEAR_IN = range(5), range(5, 10)
 """The same lines on an aggregator of OUTPUTS and INPUTS."""
-
-
-@contextmanager
-def through_configfs(label: str, offsets: Sequence[int]) -> Iterator[Path]:
-    """An aggregator as kernels from 6.16 on make it."""
-    place = CONFIGFS / "gpio-aggregator" / f"test-{label}"
-    place.mkdir()
-    with ExitStack() as closing_down:
-        closing_down.callback(place.rmdir)
-        for number, offset in enumerate(offsets):
-            line = place / f"line{number}"
-            line.mkdir()
-            closing_down.callback(line.rmdir)
-            (line / "key").write_text(label)
-            (line / "offset").write_text(str(offset))
-        (place / "live").write_text("1")
-        closing_down.callback((place / "live").write_text, "0")
-        yield node_of((place / "dev_name").read_text().strip())
-
-
-@contextmanager
-def through_sysfs(label: str, offsets: Sequence[int]) -> Iterator[Path]:
-    """An aggregator as all kernels make it; a pair for each line, because one list would be sorted."""
-    before = set(AGGREGATOR.glob("gpio-aggregator.*"))
-    (AGGREGATOR / "new_device").write_text(" ".join(f"{label} {offset}" for offset in offsets))
-    (device,) = set(AGGREGATOR.glob("gpio-aggregator.*")) - before
-    try:
-        yield node_of(device.name)
-    finally:
-        (AGGREGATOR / "delete_device").write_text(device.name)
-
-
-def node_of(device: str) -> Path:
-    """The character device that a platform device has made."""
-    (directory,) = (PLATFORM / "devices" / device).glob("gpiochip*")
-    return Path("/dev", directory.name)
 
 
 def wait_for_input(lines: RawLines) -> None:

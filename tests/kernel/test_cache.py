@@ -19,7 +19,7 @@ def put(place: Path, version: str) -> cache.Kernel:
     made.mkdir()
     for name in ("linux", "dtc"):
         (made / name).touch()
-    return cache.keep(made, place, version)
+    return cache.keep(made, place / cache.key(version), version)
 
 
 def test_what_was_kept_is_found(tmp_path: Path) -> None:

@@ -56,10 +56,18 @@ def test_nft_sets_marks() -> None:
     assert "mark set 0x00000007" in run("nft", "list", "ruleset")
 
 
-def test_files_of_the_host_stay_as_they_are_but_for_the_shared_directory() -> None:
-    mounts = {line.split()[1]: line.split()[2] for line in Path("/proc/mounts").read_text().splitlines()}
-    assert mounts["/"] == "overlay"
-    assert mounts[os.environ[SHARE]] == "hostfs"
+def test_only_the_shared_directory_is_written_on_the_host(tmp_path: Path) -> None:
+    written, shared = tmp_path / "written", Path(os.environ[SHARE], "written")
+    for path in (written, shared):
+        path.write_text("here")
+    host = tmp_path / "host"
+    host.mkdir()
+    run("mount", "-t", "hostfs", "-o", "/", "none", str(host))
+    try:
+        assert not (host / written.relative_to("/")).exists()
+        assert (host / shared.relative_to("/")).read_text() == "here"
+    finally:
+        run("umount", str(host))
 
 
 def test_two_processors_run() -> None:
