@@ -32,11 +32,14 @@ _INPUTS = (("in", "data"), ("in", "req"), ("out", "ack"))
 def line_faults(links: list[Spot]) -> Iterator[Fault]:
     """Everything that is wrong with lines, except how the two ends of a wire fit."""
     taken: dict[str, int] = {}
+    devices: dict[str, int] = {}
     for link in links:
         yield from _writing_faults(link)
         yield from _width_faults(link)
         yield from _role_faults(link)
         yield from _stuck_faults(link)
+        yield from _setting_faults(link)
+        yield from _origin_faults(link, devices)
         yield from _source_faults(link, taken)
 
 
@@ -66,6 +69,7 @@ def _writing_faults(link: Spot) -> Iterator[Fault]:
     """Offsets that are written so that they mean nothing."""
     written = [link.below("lines", direction, "data") for direction in ("out", "in")]
     written += [source.below("offsets") for source in link.items("lines", "from")]
+    written.append(link.below("lines", "active_low"))
     for spot in written:
         refusal = None if spot is None else offsets.check(spot.value)
         if spot is not None and refusal is not None:
@@ -121,6 +125,60 @@ def _last_offset(link: Spot) -> int | None:
         return SIM_CHIP_LINES - 1
     counts = [_source_count(source) for source in link.items("lines", "from")]
     return sum(counts) - 1 if counts and all(counts) and link.sound("lines", "from") else None
+
+
+def _origin_faults(link: Spot, devices: dict[str, int]) -> Iterator[Fault]:
+    """Real lines that come from nowhere, or from two places. `devices` maps each device to where it was named."""
+    lines = link.below("lines")
+    if lines is None or link.get("medium") != "gpio":
+        return
+    device = lines.below("device")
+    if lines.mentions("device") and lines.mentions("from"):
+        yield lines.key_fault("device", "key 'device' does not fit here", "remove it, or `from`: lines have one origin")
+    elif not lines.mentions("device") and not lines.mentions("from"):
+        expected = "expected `from`: where the lines come from; they are gathered into one chip in this order"
+        yield lines.fault("key 'from' is missing", f"{expected}, offset 0 first")
+    elif device is not None:
+        if device.value in devices:
+            message = f"device {quoted(device.value)} is taken already, in line {devices[device.value]}"
+            yield device.fault(message, "a device makes one chip, and each link has a chip of its own")
+        devices.setdefault(device.value, device.line)
+    if lines.get("aggregate") is False:
+        yield from _bare_faults(link, lines)
+
+
+def _bare_faults(link: Spot, lines: Spot) -> Iterator[Fault]:
+    """What a link cannot have that runs on its source chip itself."""
+    if lines.mentions("device"):
+        yield lines.key_fault("aggregate", "key 'aggregate' does not fit here", "remove it: a device is an aggregator")
+    if link.mentions("access"):
+        expected = "remove it: without aggregator the link has no node of its own"
+        yield link.key_fault("access", "key 'access' does not fit here", expected)
+    first = None
+    for source in lines.items("from"):
+        chip = source.get("chip") if isinstance(source.value, dict) else None
+        first = first or chip
+        if chip is not None and chip != first:
+            message = f"chip {quoted(chip)} is a second one, after {quoted(str(first))}"
+            yield source.fault(message, "without aggregator all lines of a link are on one chip")
+
+
+def _setting_faults(link: Spot) -> Iterator[Fault]:
+    """`active_low` of lines that the link does not use, or twice."""
+    low, lines = link.below("lines", "active_low"), lines_of(link)
+    if low is None or lines is None or link.get("medium") != "gpio" or not link.sound("lines", "active_low"):
+        return
+    if offsets.check(low.value) is not None or offsets.count(low.value) > HIGHEST_GATHERED:
+        return
+    used = (*lines.out.data, lines.out.req, lines.out.ack, *lines.into.data, lines.into.req, lines.into.ack)
+    seen: set[int] = set()
+    for offset in offsets.parse(low.value):
+        if offset not in used:
+            expected = f"expected some of {offsets.text(tuple(sorted(used)))}"
+            yield low.fault(f"line {offset} is no line of this link", expected)
+        elif offset in seen:
+            yield low.fault(f"line {offset} is named twice", "name each line once")
+        seen.add(offset)
 
 
 def _source_count(source: Spot) -> int:

@@ -21,6 +21,31 @@ class Mode(StrEnum):
     """Any payload with a 16-bit protocol number, from a TUN device through a packet socket."""
 
 
+class Bias(StrEnum):
+    """What pulls an input that nobody drives."""
+
+    AS_IS = "as-is"
+    DISABLED = "disabled"
+    PULL_UP = "pull-up"
+    PULL_DOWN = "pull-down"
+
+
+class Drive(StrEnum):
+    """How an output drives its levels."""
+
+    PUSH_PULL = "push-pull"
+    OPEN_DRAIN = "open-drain"
+    OPEN_SOURCE = "open-source"
+
+
+class Idle(StrEnum):
+    """What becomes of the outputs of a link that runs no more."""
+
+    INPUT = "input"
+    KEEP = "keep"
+    """The kernel and its driver decide."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProtocolIds:
     """Must match the peer's crosswise: our reader its writer, our writer its reader. Each 1..2^64-1."""
@@ -61,7 +86,18 @@ class Lines:
     into: Bundle
     """`in` in the file."""
     sources: tuple[LineSource, ...] = ()
-    """Gathered into one aggregator chip in this order; empty for simulated lines."""
+    """`from` in the file: gathered into one chip in this order; empty for simulated lines, and with `device`."""
+    device: str | None = None
+    """A platform device that has the lines already, bound to the aggregator driver; instead of `sources`."""
+    aggregate: bool = True
+    """False: the link runs on its source chip itself, without an aggregator chip."""
+    bias: Bias = Bias.AS_IS
+    """Of the inputs."""
+    drive: Drive = Drive.PUSH_PULL
+    """Of the outputs."""
+    active_low: tuple[int, ...] = ()
+    """Offsets of the lines that carry 1 as the low level, ascending."""
+    idle: Idle = Idle.INPUT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,12 +13,15 @@ from gpiomux.config import offsets
 from gpiomux.config.addresses import canonical_address, canonical_destination, canonical_gateway
 from gpiomux.config.defaults import SIM_LINES, wire_ends
 from gpiomux.config.model import (
+    Bias,
     Bundle,
     Child,
     Code,
     Config,
+    Drive,
     Faults,
     GpioMedium,
+    Idle,
     Lines,
     LineSource,
     Link,
@@ -254,12 +257,30 @@ def _lines_from(plain: Mapping[str, Any]) -> Lines | None:
         out=bundle_from_plain(lines["out"]),
         into=bundle_from_plain(lines["in"]),
         sources=tuple(_source_from(source) for source in lines.get("from", ())),
+        device=lines.get("device"),
+        aggregate=lines.get("aggregate", True),
+        bias=Bias(lines.get("bias", Bias.AS_IS)),
+        drive=Drive(lines.get("drive", Drive.PUSH_PULL)),
+        active_low=tuple(sorted(offsets.parse(lines.get("active_low", [])))),
+        idle=Idle(lines.get("idle", Idle.INPUT)),
     )
 
 
 def _lines_to(lines: Lines) -> Plain:
-    plain: Plain = {"out": _bundle_to(lines.out), "in": _bundle_to(lines.into)}
-    return {"from": [_source_to(source) for source in lines.sources], **plain} if lines.sources else plain
+    plain: Plain = {}
+    if lines.sources:
+        plain["from"] = [_source_to(source) for source in lines.sources]
+    if lines.device is not None:
+        plain["device"] = lines.device
+    plain |= {"out": _bundle_to(lines.out), "in": _bundle_to(lines.into)}
+    stated = {
+        "aggregate": (lines.aggregate, True),
+        "bias": (lines.bias.value, Bias.AS_IS),
+        "drive": (lines.drive.value, Drive.PUSH_PULL),
+        "active_low": (offsets.write(lines.active_low), []),
+        "idle": (lines.idle.value, Idle.INPUT),
+    }
+    return {**plain, **{key: value for key, (value, default) in stated.items() if value != default}}
 
 
 def _source_from(plain: str | Mapping[str, Any]) -> LineSource:

@@ -10,12 +10,15 @@ from hypothesis import strategies as st
 
 from gpiomux.config.defaults import SIM_LINES
 from gpiomux.config.model import (
+    Bias,
     Bundle,
     Child,
     Code,
     Config,
+    Drive,
     Faults,
     GpioMedium,
+    Idle,
     Lines,
     LineSource,
     Link,
@@ -91,12 +94,21 @@ def gpio_lines(draw: st.DrawFn, number: int) -> Lines:
         LineSource(chip=f"more {number}", offsets=tuple(range(14))),
         LineSource(name=f"{number}{draw(PRINTABLE)}"[:63]),
     )
-    own = draw(st.permutations(range(20)))
-    width = draw(st.sampled_from([1, 2, 4, 8]))
+    origin = draw(st.sampled_from(["device", "one chip", "chips"]))
+    own = draw(st.permutations(range(6 if origin == "one chip" else 20)))
+    width = 1 if origin == "one chip" else draw(st.sampled_from([1, 2, 4, 8]))
+    req, ack, width_in = own[-1], own[-2], 1 if origin == "one chip" else width
+    out, into = own[:width], own[width : width + width_in]
     return Lines(
-        out=Bundle(data=tuple(own[:width]), req=own[8], ack=own[9]),
-        into=Bundle(data=tuple(own[10 : 10 + width]), req=own[18], ack=own[19]),
-        sources=sources,
+        out=Bundle(data=tuple(out), req=req, ack=ack),
+        into=Bundle(data=tuple(into), req=own[-3], ack=own[-4]),
+        sources={"device": (), "one chip": sources[:1], "chips": sources}[origin],
+        device=f"device-{number}" if origin == "device" else None,
+        aggregate=origin != "one chip",
+        bias=draw(st.sampled_from(Bias)),
+        drive=draw(st.sampled_from(Drive)),
+        active_low=tuple(sorted(draw(st.sets(st.sampled_from([*out, *into, req, ack]))))),
+        idle=draw(st.sampled_from(Idle)),
     )
 
 
@@ -135,8 +147,9 @@ def links(draw: st.DrawFn, name: str, number: int, children: list[str]) -> Link:
         )
         transport = Transport(mode=mode, protocol=protocol, medium=medium, lines=lines, code=draw(CODES))
     elif kind == "gpio":
-        chip = GpioMedium(owner=draw(st.none() | st.just("root")), mode=draw(st.none() | st.integers(0, 0o777)))
         lines = draw(gpio_lines(number))
+        owner, permissions = draw(st.none() | st.just("root")), draw(st.none() | st.integers(0, 0o777))
+        chip = GpioMedium(owner=owner, mode=permissions) if lines.aggregate else GpioMedium()
         transport = Transport(mode=mode, protocol=protocol, medium=chip, lines=lines, code=draw(CODES))
     else:
         channels = ShmMedium(out=f"/dev/shm/out{number}", into=draw(PATHS))

@@ -61,7 +61,7 @@ def test_what_is_default_is_left_out() -> None:
 
 
 def test_what_is_not_default_is_canonical() -> None:
-    near, far, alone, pins, shared = config_to_plain(load_file(RICH))["links"]
+    near, far, alone, pins, door, shared = config_to_plain(load_file(RICH))["links"]
     assert near["wire"] == {"name": "cable", "end": "b"}
     assert far["wire"] == {"name": "cable", "end": "a"}
     assert alone["wire"] == {"name": "other", "external": True}
@@ -98,6 +98,15 @@ def test_what_is_not_default_is_canonical() -> None:
         "GPIO16",
     ]
     assert pins["access"] == {"owner": "root", "group": "gpio", "mode": "0660"}
+    assert door["lines"] == {
+        "device": "door",
+        "bias": "pull-up",
+        "drive": "open-drain",
+        "active_low": [1, 2, 4],
+        "idle": "keep",
+        "out": {"data": [0], "req": 1, "ack": 2},
+        "in": {"data": [3], "req": 4, "ack": 5},
+    }
     assert shared["channels"] == {"out": "/dev/shm/a", "in": "/dev/shm/b"}
 
 
