@@ -73,8 +73,9 @@ def nothing_left() -> Iterator[None]:
     interfaces = namespaces.interfaces()
     yield
     left = [f"process {pid}: {command}" for pid, command in _end_children(children).items()]
-    gc.collect()  # a reference circle may still hold a descriptor that nobody can reach any more
-    left += [f"descriptor {fd}: {name}" for fd, name in _descriptors().items() if descriptors.get(fd) != name]
+    if _opened_since(descriptors):
+        gc.collect()  # a reference circle may hold a descriptor that nobody can reach any more; slow, so only then
+    left += _opened_since(descriptors)
     left += [f"interface {name}" for name in namespaces.interfaces() - interfaces]
     for name in namespaces.network_names():
         left.append(f"network namespace {name}")
@@ -103,6 +104,11 @@ def _descriptors() -> dict[int, str]:
         with contextlib.suppress(FileNotFoundError):  # the descriptor of the listing itself
             found[int(entry)] = os.readlink(f"/proc/self/fd/{entry}")
     return found
+
+
+def _opened_since(before: dict[int, str]) -> list[str]:
+    """The descriptors that were not there before, as lines for the message."""
+    return [f"descriptor {fd}: {name}" for fd, name in _descriptors().items() if before.get(fd) != name]
 
 
 def _end_children(before: dict[int, str]) -> dict[int, str]:
