@@ -15,21 +15,14 @@ from gpiomux.wire.codec import Decoder, Encoder
 from gpiomux.wire.counters import Counters
 from gpiomux.wire.events import Event, LinkDown, LinkUp, PacketReceived
 from gpiomux.wire.flow import flow_of
-from gpiomux.wire.frame import FIRST, LANE_SHIFT, LANES, LAST, Ack, Data, Hello, WireMode
-from gpiomux.wire.packet import HEADER, MAX_PACKET_BYTES, Packet
-from gpiomux.wire.peering import Peering
-from gpiomux.wire.schedule import Schedule
-from gpiomux.wire.window import ReceiveWindow, SendWindow
+from gpiomux.wire.frame import Data, Hello, WireMode
+from gpiomux.wire.packet import MAX_PACKET_BYTES, Packet
+from gpiomux.wire.peering import BROKEN, Peering
+from gpiomux.wire.session import Session
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from gpiomux.wire.schedule import Fragment
-
-ACK_EVERY = 16
-"""Data frames that may stay unacknowledged while more keep coming."""
-ACK_DELAY_NS = 4_000_000
-"""How long an acknowledgement waits for data that could carry it."""
 _MODE_EXTRA_BYTES = {"eth": 18, "net_hdr": 0, "raw": 2}
 """What a packet may be longer than the MTU: Ethernet header with one VLAN tag; protocol number."""
 
@@ -46,6 +39,8 @@ class Settings:
     width_in: int
     """Data lines towards us: 1, 2, 4 or 8."""
     width_out: int
+    datagram: bool = False
+    """Resend nothing; both ends must agree."""
     tx_ring: int = 32
     """Packets that may wait here for the wire; what does not fit is left with the interface."""
 
@@ -67,35 +62,30 @@ class Endpoint:
             reader=settings.reader,
             writer=settings.writer,
             epoch=draw_epoch(),
+            datagram=settings.datagram,
         )
         self.peering = Peering(own, draw_epoch, now_ns)
         self._settings = settings
         self._encoder = Encoder(settings.width_out)
         self._decoder = Decoder(settings.width_in, self.counters)
         self._events: deque[Event] = deque()
-        self._begin_session()
+        self._session = self._new_session()
 
-    def _begin_session(self) -> None:
-        """Forget every packet and number: a session begins with each epoch of either side."""
-        self._schedule = Schedule(self._settings.tx_ring)
-        self._sending = SendWindow()
-        self._receiving = ReceiveWindow()
-        self._lanes: list[bytearray | None] = [None] * LANES
-        self._unacked = 0
-        self._ack_due_ns: int | None = None
+    def _new_session(self) -> Session:
+        return Session(self.counters, self._settings.tx_ring, datagram=self._settings.datagram)
 
     # Packets in.
 
     def can_send(self) -> bool:
         """True if `send` takes another packet. Without a carrier it takes and drops any number."""
-        return not self.peering.up or not self._schedule.full
+        return not self.peering.up or not self._session.full
 
     def send(self, packet: Packet) -> None:
         """Queue a packet for the peer; without a carrier, or if it is too long, it is dropped and counted."""
         if not self.peering.up or len(packet.payload) > self._longest_packet():
             self.counters.tx_dropped += 1
             return
-        self._schedule.put(flow_of(self._settings.mode, packet.mark, packet.payload), packet.encode())
+        self._session.put(flow_of(self._settings.mode, packet.mark, packet.payload), packet)
 
     def set_mtu(self, mtu: int) -> None:
         """Take another MTU; there is no carrier until the peer has the same."""
@@ -120,7 +110,7 @@ class Endpoint:
                 if isinstance(received, Data):
                     self._on_data(received, now_ns)
                 else:
-                    self._on_ack(received, now_ns)
+                    self._session.on_ack(received, now_ns)
 
     def _on_hello(self, hello: Hello, now_ns: int) -> None:
         was_up = self.peering.up
@@ -132,58 +122,13 @@ class Endpoint:
         self._tell_carrier(was_up)
 
     def _on_data(self, data: Data, now_ns: int) -> None:
-        self._on_ack(Ack(data.acknowledgement, 0), now_ns)
-        try:
-            in_order = self._receiving.accept(data)
-        except LookupError:
-            self.counters.rx_sequence_errors += 1
-            return
-        if in_order is None:
-            self.counters.rx_duplicates += 1
-        self._unacked += 1
-        if not in_order or self._receiving.has_gap or self._unacked >= ACK_EVERY:
-            self._ack_due_ns = now_ns
-        elif self._ack_due_ns is None:
-            self._ack_due_ns = now_ns + ACK_DELAY_NS
-        for following in in_order or ():
-            self._reassemble(following)
-
-    def _reassemble(self, data: Data) -> None:
-        """Add a fragment to the packet on its lane."""
-        lane = data.flags >> LANE_SHIFT
-        if data.flags & FIRST:
-            if self._lanes[lane] is not None:
-                self.counters.rx_sequence_errors += 1
-            buffer = self._lanes[lane] = bytearray()
-        else:
-            known = self._lanes[lane]
-            if known is None:
-                self.counters.rx_sequence_errors += 1
-                return
-            buffer = known
-        buffer += data.fragment
-        if len(buffer) > HEADER.size + self._longest_packet():
-            self._lanes[lane] = None
+        packets = self._session.on_data(data, self._longest_packet(), now_ns)
+        if packets is None:
             self.counters.rx_length_errors += 1
-        elif data.flags & LAST:
-            self._lanes[lane] = None
-            packet = Packet.decode(bytes(buffer))
-            if packet is None:
-                self.counters.rx_length_errors += 1
-                return
-            self.counters.rx_packets += 1
-            self.counters.rx_bytes += len(packet.payload)
-            self._events.append(PacketReceived(packet))
-
-    def _on_ack(self, ack: Ack, now_ns: int) -> None:
-        arrived = self._sending.acknowledged(ack, now_ns)
-        if arrived is None:
-            self.counters.rx_sequence_errors += 1
+            self.peering.reject(BROKEN)
+            self._lose_carrier(BROKEN)
             return
-        for fragment in arrived:
-            if fragment.packet_bytes:
-                self.counters.tx_packets += 1
-                self.counters.tx_bytes += fragment.packet_bytes - HEADER.size
+        self._events.extend(PacketReceived(packet) for packet in packets)
 
     # Words out.
 
@@ -198,29 +143,11 @@ class Endpoint:
     def _next_frame(self, now_ns: int) -> frames.Frame | None:
         if self.peering.hello_due(now_ns):
             return self.peering.say_hello(now_ns)
-        if not self.peering.up:
-            return None
-        if self._ack_due_ns is not None and self._ack_due_ns <= now_ns:
-            self._ack_due_ns, self._unacked = None, 0
-            return self._receiving.ack()
-        numbered = self._sending.resend()
-        if numbered is not None:
-            self.counters.tx_resent += 1
-        elif self._sending.open and (fragment := self._next_fragment()) is not None:
-            numbered = self._sending.take(fragment)
-        if numbered is None:
-            return None
-        if not self._receiving.has_gap:
-            self._ack_due_ns, self._unacked = None, 0
-        sequence, fragment = numbered
-        return Data(sequence, self._receiving.expected, fragment.flags, fragment.data)
-
-    def _next_fragment(self) -> Fragment | None:
-        return self._schedule.next(self._sending.loss_rate.fragment_bytes())
+        return self._session.next_frame(now_ns) if self.peering.up else None
 
     def gone_out(self, now_ns: int) -> None:
         """The peer has taken the last word of what `to_send` gave: timers of that frame start."""
-        self._sending.gone_out(now_ns)
+        self._session.gone_out(now_ns)
 
     # Time.
 
@@ -232,7 +159,7 @@ class Endpoint:
         """
         deadlines_ns = [self.peering.deadline_ns(can_say=can_send)]
         if self.peering.up and can_send:
-            deadlines_ns += [self._ack_due_ns, self._sending.deadline_ns()]
+            deadlines_ns.append(self._session.deadline_ns())
         return min((time_ns for time_ns in deadlines_ns if time_ns is not None), default=None)
 
     def on_deadline(self, now_ns: int) -> None:
@@ -241,7 +168,7 @@ class Endpoint:
         if self.peering.silent_since(now_ns) and was_up:
             self._lose_carrier(self.peering.reason)
         elif self.peering.up:
-            self._sending.on_deadline(now_ns)
+            self._session.on_deadline(now_ns)
 
     # Events out.
 
@@ -253,7 +180,7 @@ class Endpoint:
         up = self.peering.up
         if up and not was_up:
             assert self.peering.peer is not None
-            self._begin_session()
+            self._session = self._new_session()
             self.counters.carrier_changes += 1
             self._events.append(LinkUp(self.peering.peer))
         elif was_up and not up:
@@ -261,8 +188,8 @@ class Endpoint:
 
     def _lose_carrier(self, reason: str) -> None:
         self.counters.carrier_changes += 1
-        self.counters.tx_dropped += len(self._schedule) + self._sending.packets()
-        self._begin_session()
+        self.counters.tx_dropped += self._session.packets()
+        self._session = self._new_session()
         self._events.append(LinkDown(reason))
 
     def _longest_packet(self) -> int:

@@ -1,13 +1,12 @@
 """Frames: fields to bytes and back. All numbers are in network byte order.
 
     hello  0x10 | flags    version u8, mode u8, mtu u16, reader u64, writer u64, epoch u64, peer epoch u64
-    data   0x20 | flags    sequence u16, acknowledgement u16, then a fragment of a packet
-    ack    0x30            acknowledgement u16, received u64
+    data   0x20            position u16, acknowledgement u16, then bytes of the stream
+    ack    0x30            acknowledgement u16, then ranges received beyond it: position u16, length u16 each
 
-Flag of a hello: 1, this end sends datagrams, that is, resends nothing. Flags of a data frame: 1 first fragment of a
-packet, 2 last, 4 and 8 the lane (0..3): fragments of packets on different lanes may be mixed. `acknowledgement` is the
-sequence number expected next; bit i of `received` tells that acknowledgement + 1 + i has come. The bytes are described
-for other implementations in gpiomux-wire(7).
+Flag of a hello: 1, this end sends datagrams, that is, resends nothing. `position` is that of the first byte of data;
+`acknowledgement` is the position expected next: all before it has arrived. Positions count from 0 in each session and
+are said modulo 2^16. The bytes are described for other implementations in gpiomux-wire(7).
 """
 
 from __future__ import annotations
@@ -18,13 +17,12 @@ from enum import IntEnum
 
 VERSION = 1
 DATAGRAM = 1
-FIRST, LAST, LANE_SHIFT, LANES = 1, 2, 2, 4
-SEQUENCE_MODULUS = 1 << 16
+POSITION_MODULUS = 1 << 16
 
 _HELLO = struct.Struct(">BBBHQQQQ")
 _DATA = struct.Struct(">BHH")
-_ACK = struct.Struct(">BHQ")
-DATA_HEADER_BYTES = _DATA.size
+_ACK = struct.Struct(">BH")
+_RANGE = struct.Struct(">HH")
 
 
 class Kind(IntEnum):
@@ -65,18 +63,16 @@ class Hello:
 
 @dataclass(frozen=True, slots=True)
 class Data:
-    """One fragment of a packet.
+    """Bytes of the stream.
 
     Attributes:
-        sequence: modulo 2^16, from 0 in each session.
-        acknowledgement: the sequence number that the sender of this frame expects next.
-        flags: FIRST, LAST and the lane.
+        position: of the first byte, modulo POSITION_MODULUS.
+        acknowledgement: the position that the sender of this frame expects next.
     """
 
-    sequence: int
+    position: int
     acknowledgement: int
-    flags: int
-    fragment: bytes
+    data: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,12 +80,12 @@ class Ack:
     """What has arrived.
 
     Attributes:
-        acknowledgement: the sequence number expected next.
-        received: bit i: acknowledgement + 1 + i has arrived already.
+        acknowledgement: the position expected next.
+        ranges: position and length of what has arrived beyond a gap, in order.
     """
 
     acknowledgement: int
-    received: int
+    ranges: tuple[tuple[int, int], ...] = ()
 
 
 Frame = Hello | Data | Ack
@@ -98,10 +94,10 @@ Frame = Hello | Data | Ack
 def encode(frame: Frame) -> bytes:
     """The bytes of a frame, without check sequence."""
     if isinstance(frame, Data):
-        head = _DATA.pack(Kind.DATA << 4 | frame.flags, frame.sequence, frame.acknowledgement)
-        return head + frame.fragment
+        return _DATA.pack(Kind.DATA << 4, frame.position, frame.acknowledgement) + frame.data
     if isinstance(frame, Ack):
-        return _ACK.pack(Kind.ACK << 4, frame.acknowledgement, frame.received)
+        ranges = b"".join([_RANGE.pack(position, length) for position, length in frame.ranges])
+        return _ACK.pack(Kind.ACK << 4, frame.acknowledgement) + ranges
     return _HELLO.pack(
         Kind.HELLO << 4 | (DATAGRAM if frame.datagram else 0),
         frame.version,
@@ -120,12 +116,12 @@ def decode(data: bytes) -> Frame | None:
     A hello of another version may be longer than ours: only the fields we know are read.
     """
     kind, flags = data[0] >> 4, data[0] & 15
-    if kind == Kind.DATA and len(data) >= _DATA.size:
-        _, sequence, acknowledgement = _DATA.unpack_from(data)
-        return Data(sequence, acknowledgement, flags, data[_DATA.size :])
-    if kind == Kind.ACK and len(data) == _ACK.size:
-        _, acknowledgement, received = _ACK.unpack(data)
-        return Ack(acknowledgement, received)
+    if kind == Kind.DATA and len(data) > _DATA.size:
+        _, position, acknowledgement = _DATA.unpack_from(data)
+        return Data(position, acknowledgement, data[_DATA.size :])
+    if kind == Kind.ACK and len(data) >= _ACK.size and (len(data) - _ACK.size) % _RANGE.size == 0:
+        _, acknowledgement = _ACK.unpack_from(data)
+        return Ack(acknowledgement, tuple(_RANGE.iter_unpack(data[_ACK.size :])))
     if kind == Kind.HELLO and len(data) >= _HELLO.size:
         _, version, mode, mtu, reader, writer, epoch, peer_epoch = _HELLO.unpack_from(data)
         return Hello(

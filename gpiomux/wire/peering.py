@@ -23,6 +23,7 @@ SILENCE_NS = 2_500_000_000
 NO_PEER = "no peer heard"
 SILENT = "peer silent"
 DEAF = "peer does not hear this link"
+BROKEN = "peer breaks the record format"
 LOOP = "this link hears itself: its out lines lead to its own in lines"
 
 
@@ -107,6 +108,11 @@ class Peering:
         self._renew()
         if self.peer is not None:
             self._judge(self.peer, heard=False)
+
+    def reject(self, reason: str) -> None:
+        """Break with a peer that says what makes no sense; both ends then begin anew."""
+        self.up, self.reason = False, reason
+        self._renew()
 
     def _judge(self, hello: Hello, *, heard: bool) -> None:
         found = mismatches(self.own, hello)

@@ -1,7 +1,7 @@
-"""Packets waiting for the wire, cut into fragments, flow by flow.
+"""Packets waiting for the wire, cut into pieces, flow by flow.
 
-A long packet must not hold up a short one by its own length. So packets are sent in fragments, and the fragments of up
-to LANES packets of different flows take turns. Packets of one flow never overtake each other: a flow has at most one
+A long packet must not hold up a short one by its own length. So packets are sent in pieces, and the pieces of up to
+LANES packets of different flows take turns. Packets of one flow never overtake each other: a flow has at most one
 packet on a lane.
 """
 
@@ -10,10 +10,7 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass
 
-from gpiomux.wire.frame import FIRST, LANE_SHIFT, LANES, LAST
-
-MAX_FRAGMENT_BYTES = 512
-"""Payload of a data frame at most: an urgent packet waits this long."""
+from gpiomux.wire.record import FIRST, LANE_SHIFT, LANES, LAST, MAX_PIECE_BYTES, Record
 
 
 @dataclass(slots=True)
@@ -25,16 +22,15 @@ class _Lane:
 
 
 @dataclass(frozen=True, slots=True)
-class Fragment:
-    """A piece of a packet, ready for a data frame.
+class Cut:
+    """What comes off the schedule.
 
     Attributes:
-        flags: FIRST, LAST and the lane.
-        packet_bytes: length of the packet that this fragment ends; 0 for any other.
+        record: the next piece of a packet.
+        packet_bytes: length of the packet (with its header) that this piece ends; 0 for any other piece.
     """
 
-    flags: int
-    data: bytes
+    record: Record
     packet_bytes: int
 
 
@@ -71,8 +67,8 @@ class Schedule:
             queue.append(data)
         self._packets += 1
 
-    def next(self, most_bytes: int = MAX_FRAGMENT_BYTES) -> Fragment | None:
-        """The next fragment to be sent, of `most_bytes` at most, or None if there is no packet."""
+    def next(self, most_bytes: int = MAX_PIECE_BYTES) -> Cut | None:
+        """The next piece to be sent, of `most_bytes` at most, or None if there is no packet."""
         if not self._packets:
             return None
         self._fill_lanes()
@@ -90,18 +86,18 @@ class Schedule:
                 flow = self._waiting.popleft()
                 self._lanes[number] = _Lane(flow, self._flows[flow].popleft())
 
-    def _cut(self, number: int, lane: _Lane, most_bytes: int) -> Fragment:
+    def _cut(self, number: int, lane: _Lane, most_bytes: int) -> Cut:
         flags = number << LANE_SHIFT
         if lane.position == 0:
             flags |= FIRST
         piece = lane.data[lane.position : lane.position + most_bytes]
         lane.position += len(piece)
         if lane.position < len(lane.data):
-            return Fragment(flags, piece, 0)
+            return Cut(Record(flags, piece), 0)
         self._lanes[number] = None
         self._packets -= 1
         if self._flows[lane.flow]:
             self._waiting.append(lane.flow)
         else:
             del self._flows[lane.flow]
-        return Fragment(flags | LAST, piece, len(lane.data))
+        return Cut(Record(flags | LAST, piece), len(lane.data))

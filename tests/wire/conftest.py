@@ -6,17 +6,22 @@ is in `tests/wire/lossy_wire.py`.
 
 from __future__ import annotations
 
+import pickle
 import random
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+from gpiomux.wire import frame as frames
+from gpiomux.wire.codec import Encoder
 from gpiomux.wire.endpoint import Endpoint, Settings
 from gpiomux.wire.events import PacketReceived
+from gpiomux.wire.packet import Packet
+from gpiomux.wire.record import FIRST, LAST, Record
 
 if TYPE_CHECKING:
     from gpiomux.wire.events import Event
-    from gpiomux.wire.packet import Packet
+    from gpiomux.wire.frame import Frame
 
 SETTINGS = Settings(mode="net_hdr", mtu=1500, reader=1, writer=2, width_in=8, width_out=8)
 MAX_FRAMES = 10_000
@@ -88,6 +93,26 @@ def events(end: Endpoint) -> list[Event]:
 def packets(end: Endpoint) -> list[Packet]:
     """The packets among all events that were not read yet."""
     return [event.packet for event in events(end) if isinstance(event, PacketReceived)]
+
+
+def hear(end: Endpoint, frame: Frame, now_ns: int = 0) -> None:
+    """Say one frame to an end."""
+    end.receive(Encoder(8).encode(frames.encode(frame)), now_ns)
+
+
+def state_bytes(end: Endpoint) -> int:
+    """How much an endpoint remembers, all in all."""
+    return len(pickle.dumps(end))
+
+
+def numbered(number: int, length: int = 20, flow: int = 0) -> Packet:
+    """A packet that is no IP: its first 16 bytes make its flow."""
+    return Packet(0, b"flow" + flow.to_bytes(12, "big") + number.to_bytes(4, "big") + bytes(length))
+
+
+def whole(packet: Packet) -> bytes:
+    """A packet in one record."""
+    return Record(FIRST | LAST, packet.encode()).encode()
 
 
 def _take_frames(sender: Endpoint, receiver: Endpoint | None, now_ns: int) -> int:

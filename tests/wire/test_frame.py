@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gpiomux.wire.frame import FIRST, LANE_SHIFT, LAST, VERSION, Ack, Data, Frame, Hello, WireMode, decode, encode
+from gpiomux.wire.frame import VERSION, Ack, Data, Frame, Hello, WireMode, decode, encode
 
 U16, U64 = st.integers(0, 0xFFFF), st.integers(0, (1 << 64) - 1)
 HELLOS = st.builds(
@@ -18,9 +18,11 @@ HELLOS = st.builds(
     writer=U64,
     epoch=U64,
     peer_epoch=U64,
+    datagram=st.booleans(),
 )
+RANGES = st.lists(st.tuples(U16, U16), max_size=20).map(tuple)
 FRAMES: st.SearchStrategy[Frame] = st.one_of(
-    HELLOS, st.builds(Data, U16, U16, st.integers(0, 15), st.binary(max_size=600)), st.builds(Ack, U16, U64)
+    HELLOS, st.builds(Data, U16, U16, st.binary(min_size=1, max_size=600)), st.builds(Ack, U16, RANGES)
 )
 
 EXAMPLES: list[tuple[Frame, str]] = [
@@ -28,9 +30,14 @@ EXAMPLES: list[tuple[Frame, str]] = [
         Hello(mode=WireMode.net_hdr, mtu=1500, reader=0x12, writer=0x8, epoch=0x0123456789ABCDEF, peer_epoch=7),
         "10 01 02 05dc 0000000000000012 0000000000000008 0123456789abcdef 0000000000000007",
     ),
-    (Data(0x1234, 0xFFFF, FIRST | LAST | 2 << LANE_SHIFT, b"hi"), "2b 1234 ffff 6869"),
-    (Data(0, 1, 3 << LANE_SHIFT, b""), "2c 0000 0001"),
-    (Ack(0xFFFE, 0x8000000000000001), "30 fffe 8000000000000001"),
+    (
+        Hello(mode=WireMode.raw, mtu=0xFFFD, reader=1, writer=2, epoch=3, datagram=True),
+        "11 01 03 fffd 0000000000000001 0000000000000002 0000000000000003 0000000000000000",
+    ),
+    (Data(0x1234, 0xFFFF, b"hi"), "20 1234 ffff 6869"),
+    (Data(0, 1, b"\0"), "20 0000 0001 00"),
+    (Ack(0xFFFE), "30 fffe"),
+    (Ack(0xFFFE, ((2, 0x100), (0x1234, 1))), "30 fffe 0002 0100 1234 0001"),
 ]
 
 
@@ -51,16 +58,25 @@ def test_any_bytes_are_a_frame_or_none(data: bytes) -> None:
     assert frame is None or isinstance(frame, Hello) or encode(frame)[1:] == data[1:]
 
 
+@given(FRAMES, st.integers(0, 15))
+def test_flags_that_only_later_versions_know_are_passed_over(frame: Frame, flags: int) -> None:
+    data = bytearray(encode(frame))
+    data[0] |= flags & ~1
+    assert decode(bytes(data)) == frame
+
+
 @pytest.mark.parametrize("kind", [0, *range(4, 16)])
 def test_an_unknown_kind_is_none(kind: int) -> None:
     assert decode(bytes([kind << 4]) + bytes(40)) is None
 
 
 @pytest.mark.parametrize(("frame", "data"), EXAMPLES)
-def test_a_short_header_is_none(frame: Frame, data: str) -> None:
-    header_bytes = len(encode(frame)) - (len(frame.fragment) if isinstance(frame, Data) else 0)
-    for length in range(1, header_bytes):
+def test_a_short_frame_is_none(frame: Frame, data: str) -> None:
+    # A data frame needs a byte of data, an ack no ranges.
+    least_bytes = 39 - 2 if isinstance(frame, Hello) else 6 if isinstance(frame, Data) else 3
+    for length in range(1, least_bytes):
         assert decode(bytes.fromhex(data)[:length]) is None
+    assert decode(bytes.fromhex(data)[:least_bytes]) is not None
 
 
 def test_the_hello_of_a_later_version_may_be_longer() -> None:
@@ -68,8 +84,9 @@ def test_the_hello_of_a_later_version_may_be_longer() -> None:
     assert decode(encode(hello) + b"what only later versions know") == hello
 
 
-def test_an_ack_has_one_length() -> None:
-    assert decode(encode(Ack(1, 0)) + b"\0") is None
+@pytest.mark.parametrize("rest_bytes", [1, 2, 3, 5])
+def test_an_ack_has_whole_ranges(rest_bytes: int) -> None:
+    assert decode(encode(Ack(1)) + bytes(rest_bytes)) is None
 
 
 def test_the_modes_are_numbered_as_documented() -> None:

@@ -8,34 +8,30 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gpiomux.wire.frame import FIRST, LANE_SHIFT, LANES, LAST
-from gpiomux.wire.schedule import MAX_FRAGMENT_BYTES, Fragment, Schedule
+from gpiomux.wire.record import FIRST, LANES, LAST, MAX_PIECE_BYTES
+from gpiomux.wire.schedule import Cut, Schedule
 
 
-def lane_of(fragment: Fragment) -> int:
-    return fragment.flags >> LANE_SHIFT
-
-
-def drain(schedule: Schedule, most_bytes: int = MAX_FRAGMENT_BYTES) -> list[Fragment]:
+def drain(schedule: Schedule, most_bytes: int = MAX_PIECE_BYTES) -> list[Cut]:
     found = []
-    while (fragment := schedule.next(most_bytes)) is not None:
-        found.append(fragment)
+    while (cut := schedule.next(most_bytes)) is not None:
+        found.append(cut)
     return found
 
 
-def packets_of(fragments: list[Fragment]) -> list[bytes]:
+def packets_of(cuts: list[Cut]) -> list[bytes]:
     """Packets in the order in which they are complete, put together as a receiver does."""
     lanes: dict[int, bytes] = {}
     found = []
-    for fragment in fragments:
-        lane = lane_of(fragment)
-        assert bool(fragment.flags & FIRST) == (lane not in lanes)
-        lanes[lane] = lanes.get(lane, b"") + fragment.data
-        if fragment.flags & LAST:
+    for cut in cuts:
+        lane = cut.record.lane
+        assert bool(cut.record.flags & FIRST) == (lane not in lanes)
+        lanes[lane] = lanes.get(lane, b"") + cut.record.piece
+        if cut.record.flags & LAST:
             found.append(lanes.pop(lane))
-            assert fragment.packet_bytes == len(found[-1])
+            assert cut.packet_bytes == len(found[-1])
         else:
-            assert fragment.packet_bytes == 0
+            assert cut.packet_bytes == 0
     assert not lanes
     return found
 
@@ -50,19 +46,19 @@ def test_an_empty_ring_has_nothing() -> None:
 @pytest.mark.parametrize(
     ("length", "pieces"), [(1, [1]), (256, [256]), (257, [256, 1]), (512, [256, 256]), (1508, [256] * 5 + [228])]
 )
-def test_a_packet_is_cut_into_fragments(length: int, pieces: list[int]) -> None:
+def test_a_packet_is_cut_into_pieces(length: int, pieces: list[int]) -> None:
     schedule = Schedule(4)
     packet = bytes(index % 251 for index in range(length))
     schedule.put(b"flow", packet)
-    fragments = drain(schedule, 256)
-    assert [len(fragment.data) for fragment in fragments] == pieces
-    assert packets_of(fragments) == [packet]
+    cuts = drain(schedule, 256)
+    assert [len(cut.record.piece) for cut in cuts] == pieces
+    assert packets_of(cuts) == [packet]
 
 
-def test_the_length_of_fragments_may_change_at_any_time() -> None:
+def test_the_length_of_pieces_may_change_at_any_time() -> None:
     schedule = Schedule(4)
     schedule.put(b"flow", b"0123456789")
-    assert [fragment.data for most in (1, 4, 2, 99) if (fragment := schedule.next(most))] == [
+    assert [cut.record.piece for most in (1, 4, 2, 99) if (cut := schedule.next(most))] == [
         b"0",
         b"1234",
         b"56",
@@ -74,11 +70,11 @@ def test_the_length_of_fragments_may_change_at_any_time() -> None:
 def test_a_small_packet_overtakes_a_large_one_of_another_flow() -> None:
     schedule = Schedule(8)
     schedule.put(b"bulk", bytes(60_000))
-    fragments = [fragment for _ in range(5) if (fragment := schedule.next())]
+    cuts = [cut for _ in range(5) if (cut := schedule.next())]
     schedule.put(b"ping", b"small")
-    following = [fragment.data for _ in range(2) if (fragment := schedule.next())]
+    following = [cut.record.piece for _ in range(2) if (cut := schedule.next())]
     assert b"small" in following
-    assert len(b"".join(fragment.data for fragment in fragments)) == 5 * MAX_FRAGMENT_BYTES
+    assert len(b"".join(cut.record.piece for cut in cuts)) == 5 * MAX_PIECE_BYTES
     assert drain(schedule)[-1].packet_bytes == 60_000
 
 
@@ -93,7 +89,7 @@ def test_lanes_take_turns() -> None:
     schedule = Schedule(8)
     for flow in (b"a", b"b", b"c"):
         schedule.put(flow, bytes(1000))
-    lanes = [lane_of(fragment) for fragment in drain(schedule, 256)]
+    lanes = [cut.record.lane for cut in drain(schedule, 256)]
     assert lanes == [0, 1, 2] * 4
 
 
@@ -117,9 +113,9 @@ def test_bulk_flows_share_equally() -> None:
             schedule.put(flow, flow * 1000)
     sent: defaultdict[bytes, int] = defaultdict(int)
     for count in range(400):
-        fragment = schedule.next(256)
-        assert fragment is not None
-        sent[fragment.data[:1]] += len(fragment.data)
+        cut = schedule.next(256)
+        assert cut is not None
+        sent[cut.record.piece[:1]] += len(cut.record.piece)
         if count >= LANES:
             assert max(sent.values()) - min(sent.values()) <= 2 * 256
 
@@ -143,21 +139,21 @@ def test_the_ring_is_full_until_a_packet_is_wholly_cut() -> None:
     )
 )
 def test_flows_stay_in_order_and_nothing_is_lost(steps: list[tuple[int, int] | None]) -> None:
-    """None asks for a fragment, a pair puts a packet of a flow."""
-    schedule, fragments = Schedule(100), []
+    """None asks for a piece, a pair puts a packet of a flow."""
+    schedule, cuts = Schedule(100), []
     put: defaultdict[int, list[bytes]] = defaultdict(list)
     for number, step in enumerate(steps):
         if step is None:
-            if (fragment := schedule.next()) is not None:
-                fragments.append(fragment)
+            if (cut := schedule.next()) is not None:
+                cuts.append(cut)
         else:
             flow, length = step
             packet = bytes([flow, number]) + b"." * length
             put[flow].append(packet)
             schedule.put(bytes([flow]), packet)
-    fragments += drain(schedule)
+    cuts += drain(schedule)
     got: defaultdict[int, list[bytes]] = defaultdict(list)
-    for packet in packets_of(fragments):
+    for packet in packets_of(cuts):
         got[packet[0]].append(packet)
     assert got == put
     assert len(schedule) == 0

@@ -1,0 +1,96 @@
+"""The stream for `delivery: datagram`: nothing is acknowledged or sent again, and what is lost stays lost.
+
+The frames are those of a reliable stream, with whole records in each, so that a lost frame spoils no other. The verbs
+are those of `gpiomux.wire.stream`, and the endpoint does not tell the two apart.
+"""
+
+from __future__ import annotations
+
+from gpiomux.wire.frame import POSITION_MODULUS, Ack
+from gpiomux.wire.stream import Arrival
+from gpiomux.wire.timing import MAX_FRAME_DATA_BYTES
+
+
+class SendDatagrams:
+    """The sending side."""
+
+    has_lost = False
+
+    def __init__(self) -> None:
+        self._base = 0
+        self._bytes = b""
+        self._going = 0
+        """Bytes of the frame whose words are going out."""
+
+    def data_bytes(self) -> int:
+        """The data that the next frame should carry at most."""
+        return MAX_FRAME_DATA_BYTES
+
+    def room(self) -> int:
+        """Bytes that `append` takes."""
+        return MAX_FRAME_DATA_BYTES - len(self._bytes)
+
+    def unsent(self) -> int:
+        """Bytes that were appended and never sent."""
+        return len(self._bytes)
+
+    @property
+    def base(self) -> int:
+        """All bytes before this position have left; counted from 0 without end."""
+        return self._base
+
+    @property
+    def end(self) -> int:
+        """Position after the last byte that was appended."""
+        return self._base + self._going + len(self._bytes)
+
+    def append(self, data: bytes) -> None:
+        """Add a record; at most `room`."""
+        self._bytes += data
+
+    def take(self) -> tuple[int, bytes] | None:
+        """Position (modulo POSITION_MODULUS) and data of the next frame."""
+        if not self._bytes:
+            return None
+        self._base += self._going
+        data, self._bytes = self._bytes, b""
+        self._going = len(data)
+        return self._base % POSITION_MODULUS, data
+
+    def gone_out(self, _now_ns: int) -> None:
+        """The last word of the frame from `take` has gone out: nothing more is known of it."""
+        self._base += self._going
+        self._going = 0
+
+    def acknowledged(self, _ack: Ack, _now_ns: int) -> bool:
+        """Datagrams are not acknowledged; what a peer says all the same is of no use."""
+        return True
+
+    def deadline_ns(self) -> int | None:
+        """There is nothing to wait for."""
+        return None
+
+    def on_deadline(self, _now_ns: int) -> bool:
+        """There is nothing to wait for."""
+        return False
+
+
+class ReceiveDatagrams:
+    """The receiving side."""
+
+    has_gap = False
+    expected = 0
+    """Said in place of an acknowledgement."""
+
+    def __init__(self) -> None:
+        self._expected = 0
+
+    def accept(self, position: int, data: bytes) -> Arrival:
+        """Take the data of one frame."""
+        lost = position != self._expected
+        self._expected = (position + len(data)) % POSITION_MODULUS
+        return Arrival(data, lost=lost)
+
+    def ack(self) -> Ack:
+        """Says nothing."""
+        return Ack(self.expected)

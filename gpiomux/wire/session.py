@@ -1,0 +1,147 @@
+"""What two ends share while both are up: packets, streams and acknowledgements. Each new epoch begins another.
+
+A session knows nothing of hellos and carriers; `gpiomux.wire.endpoint` makes one when the carrier comes and throws it
+away when it goes.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING
+
+from gpiomux.wire.datagram import ReceiveDatagrams, SendDatagrams
+from gpiomux.wire.frame import Ack, Data
+from gpiomux.wire.packet import HEADER as PACKET_HEADER
+from gpiomux.wire.reassembly import Reassembly
+from gpiomux.wire.record import HEADER as RECORD_HEADER
+from gpiomux.wire.schedule import Schedule
+from gpiomux.wire.stream import ReceiveStream, SendStream
+
+if TYPE_CHECKING:
+    from gpiomux.wire.counters import Counters
+    from gpiomux.wire.packet import Packet
+
+ACK_EVERY = 8
+"""Data frames that may stay unacknowledged while more keep coming."""
+ACK_DELAY_NS = 4_000_000
+"""How long an acknowledgement waits for data that could carry it."""
+MIN_PIECE_BYTES = 16
+"""Shorter pieces of packets are not put at the end of a frame: the next frame is worth more."""
+
+
+class Session:
+    """Both directions of one session."""
+
+    def __init__(self, counters: Counters, tx_ring: int, *, datagram: bool) -> None:
+        """Begin at position 0 in both directions.
+
+        Args:
+            counters: where packets and faults are counted.
+            tx_ring: packets that may wait for the wire.
+            datagram: resend nothing.
+        """
+        self._counters = counters
+        self._datagram = datagram
+        self._schedule = Schedule(tx_ring)
+        self._sending = SendDatagrams() if datagram else SendStream()
+        self._receiving = ReceiveDatagrams() if datagram else ReceiveStream()
+        self._reassembly = Reassembly(counters)
+        self._leaving: deque[tuple[int, int]] = deque()
+        """End position and bytes of each packet that is in the stream and has not arrived."""
+        self._unacked = 0
+        self._ack_due_ns: int | None = None
+
+    @property
+    def full(self) -> bool:
+        """True if `put` should wait."""
+        return self._schedule.full
+
+    def packets(self) -> int:
+        """Packets that were put in and are not known to have arrived."""
+        return len(self._schedule) + len(self._leaving)
+
+    def put(self, flow: bytes, packet: Packet) -> None:
+        """Queue a packet for the peer."""
+        self._schedule.put(flow, packet.encode())
+
+    # Frames in.
+
+    def on_data(self, frame: Data, longest_bytes: int, now_ns: int) -> list[Packet] | None:
+        """Take a data frame; returns the packets that it completes, or None if the stream is no stream of records."""
+        self.on_ack(Ack(frame.acknowledgement), now_ns)
+        try:
+            arrival = self._receiving.accept(frame.position, frame.data)
+        except LookupError:
+            self._counters.rx_sequence_errors += 1
+            return []
+        if arrival.lost:
+            self._reassembly.interrupt()
+        if arrival.duplicate:
+            self._counters.rx_duplicates += 1
+        if not self._datagram:
+            self._owe_ack(now_ns, urgent=not arrival.data or self._receiving.has_gap)
+        return self._reassembly.feed(arrival.data, longest_bytes)
+
+    def _owe_ack(self, now_ns: int, *, urgent: bool) -> None:
+        self._unacked += 1
+        if urgent or self._unacked >= ACK_EVERY:
+            self._ack_due_ns = now_ns
+        elif self._ack_due_ns is None:
+            self._ack_due_ns = now_ns + ACK_DELAY_NS
+
+    def on_ack(self, ack: Ack, now_ns: int) -> None:
+        """Take what the peer says has arrived."""
+        if not self._sending.acknowledged(ack, now_ns):
+            self._counters.rx_sequence_errors += 1
+        self._count_arrived()
+
+    def _count_arrived(self) -> None:
+        while self._leaving and self._leaving[0][0] <= self._sending.base:
+            _, length_bytes = self._leaving.popleft()
+            self._counters.tx_packets += 1
+            self._counters.tx_bytes += length_bytes
+
+    # Frames out.
+
+    def next_frame(self, now_ns: int) -> Data | Ack | None:
+        """What should be sent now, if anything."""
+        if self._ack_due_ns is not None and self._ack_due_ns <= now_ns:
+            self._ack_due_ns, self._unacked = None, 0
+            return self._receiving.ack()
+        if self._sending.has_lost:
+            self._counters.tx_resent += 1
+        else:
+            self._fill_frame()
+        taken = self._sending.take()
+        if taken is None:
+            return None
+        if not self._receiving.has_gap:  # an acknowledgement with ranges still has to be said
+            self._ack_due_ns, self._unacked = None, 0
+        return Data(taken[0], self._receiving.expected, taken[1])
+
+    def _fill_frame(self) -> None:
+        """Move pieces of packets into the stream until there is enough for a frame."""
+        most = self._sending.data_bytes()
+        while True:
+            room = min(most - self._sending.unsent(), self._sending.room()) - RECORD_HEADER.size
+            if room < MIN_PIECE_BYTES or (cut := self._schedule.next(room)) is None:
+                return
+            self._sending.append(cut.record.encode())
+            if cut.packet_bytes:
+                self._leaving.append((self._sending.end, cut.packet_bytes - PACKET_HEADER.size))
+
+    def gone_out(self, now_ns: int) -> None:
+        """The peer has taken the last word of the frame from `next_frame`: its timer starts."""
+        self._sending.gone_out(now_ns)
+        self._count_arrived()
+
+    # Time.
+
+    def deadline_ns(self) -> int | None:
+        """When `on_deadline` and `next_frame` must be called at the latest."""
+        times_ns = [time_ns for time_ns in (self._ack_due_ns, self._sending.deadline_ns()) if time_ns is not None]
+        return min(times_ns, default=None)
+
+    def on_deadline(self, now_ns: int) -> None:
+        """Look at the timer of the frames on their way; may be called at any time."""
+        self._sending.on_deadline(now_ns)

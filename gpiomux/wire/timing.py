@@ -1,0 +1,71 @@
+"""What a sender learns from acknowledgements: how long a round trip takes, and how often frames are lost."""
+
+from __future__ import annotations
+
+from math import isqrt
+
+INITIAL_TIMEOUT_NS = 1_000_000_000
+MIN_TIMEOUT_NS = 30_000_000
+"""More than the receiver may wait with its acknowledgement, and than a scheduler is usually late."""
+MAX_TIMEOUT_NS = 8_000_000_000
+
+OVERHEAD_BYTES = 16
+"""Of a data frame: header 5, record 3, check sequence 4, start 1, stuffing 1 or more, end 2."""
+MIN_FRAME_DATA_BYTES = 32
+MAX_FRAME_DATA_BYTES = 512
+"""A packet of another flow waits so long at most."""
+LOSS_MEMORY_BYTES = 32 * 1024
+"""After so many bytes, earlier losses count half."""
+
+
+class RoundTrip:
+    """Smoothed round trip and the timeout derived from it (RFC 6298, section 2)."""
+
+    def __init__(self) -> None:
+        self.timeout_ns = INITIAL_TIMEOUT_NS
+        self._smoothed_ns = 0
+        self._variation_ns = 0
+
+    def sample(self, measured_ns: int) -> None:
+        """Take one measurement, of a frame that was sent once only."""
+        if self._smoothed_ns == 0:
+            self._smoothed_ns, self._variation_ns = measured_ns, measured_ns // 2
+        else:
+            self._variation_ns += (abs(self._smoothed_ns - measured_ns) - self._variation_ns) // 4
+            self._smoothed_ns += (measured_ns - self._smoothed_ns) // 8
+        self.timeout_ns = min(max(self._smoothed_ns + 4 * self._variation_ns, MIN_TIMEOUT_NS), MAX_TIMEOUT_NS)
+
+    def back_off(self) -> None:
+        """A timeout has passed: wait twice as long for the next."""
+        self.timeout_ns = min(self.timeout_ns * 2, MAX_TIMEOUT_NS)
+
+
+class LossRate:
+    """How often frames are lost, and how much data a frame should carry to waste least.
+
+    A frame costs OVERHEAD_BYTES besides its data and is lost with a probability that grows with its length. With a
+    loss for each `b` bytes, frames of sqrt(OVERHEAD_BYTES * b) bytes carry most: the overhead shrinks as the frame
+    grows, the loss grows with it, and their sum is least where both are equal.
+    """
+
+    def __init__(self) -> None:
+        self._bytes = 0
+        self._losses = 0
+
+    def sent(self, data_bytes: int) -> None:
+        """Count a frame that goes out."""
+        self._bytes += data_bytes + OVERHEAD_BYTES
+        if self._bytes > LOSS_MEMORY_BYTES:
+            self._bytes //= 2
+            self._losses //= 2
+
+    def lost(self) -> None:
+        """Count a frame that was lost."""
+        self._losses += 1
+
+    def data_bytes(self) -> int:
+        """The data that the next frame should carry at most."""
+        if not self._losses:
+            return MAX_FRAME_DATA_BYTES
+        best = isqrt(OVERHEAD_BYTES * self._bytes // self._losses)
+        return min(max(best, MIN_FRAME_DATA_BYTES), MAX_FRAME_DATA_BYTES)

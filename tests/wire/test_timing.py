@@ -1,0 +1,131 @@
+"""What a sender learns: the timeout of RFC 6298, and the length of frames that wastes least."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gpiomux.wire.timing import (
+    INITIAL_TIMEOUT_NS,
+    LOSS_MEMORY_BYTES,
+    MAX_FRAME_DATA_BYTES,
+    MAX_TIMEOUT_NS,
+    MIN_FRAME_DATA_BYTES,
+    MIN_TIMEOUT_NS,
+    OVERHEAD_BYTES,
+    LossRate,
+    RoundTrip,
+)
+
+MS = 1_000_000
+
+
+# Round trips.
+
+
+def test_the_timeout_grows_up_to_a_limit() -> None:
+    round_trip, seen = RoundTrip(), []
+    for _ in range(6):
+        seen.append(round_trip.timeout_ns)
+        round_trip.back_off()
+    assert seen == [INITIAL_TIMEOUT_NS * factor for factor in (1, 2, 4, 8, 8, 8)]
+    assert seen[-1] == MAX_TIMEOUT_NS
+
+
+def test_round_trips_are_smoothed_as_in_rfc_6298() -> None:
+    """SRTT = R, RTTVAR = R/2; then RTTVAR moves by 1/4 and SRTT by 1/8; RTO = SRTT + 4 RTTVAR."""
+    round_trip = RoundTrip()
+    round_trip.sample(100 * MS)
+    assert round_trip.timeout_ns == 300 * MS
+    round_trip.sample(180 * MS)
+    # RTTVAR = 3/4 * 50 + 1/4 * 80 = 57.5, SRTT = 7/8 * 100 + 1/8 * 180 = 110
+    assert round_trip.timeout_ns == 340 * MS
+    for _ in range(200):
+        round_trip.sample(1 * MS)
+    assert round_trip.timeout_ns == MIN_TIMEOUT_NS
+    round_trip.sample(3600 * 1000 * MS)
+    assert round_trip.timeout_ns == MAX_TIMEOUT_NS
+
+
+@given(st.lists(st.one_of(st.none(), st.integers(0, 10**14)), max_size=60))
+def test_the_timeout_keeps_its_bounds(steps: list[int | None]) -> None:
+    """None is a timeout, a number a measurement."""
+    round_trip = RoundTrip()
+    for step in steps:
+        if step is None:
+            round_trip.back_off()
+        else:
+            round_trip.sample(step)
+        assert MIN_TIMEOUT_NS <= round_trip.timeout_ns <= MAX_TIMEOUT_NS
+
+
+# The length of frames.
+
+
+def carried(data_bytes: int, bytes_per_loss: float) -> float:
+    """Share of the line that is data, where each byte is hit with the same small probability."""
+    whole = (1 - 1 / bytes_per_loss) ** (data_bytes + OVERHEAD_BYTES)
+    return whole * data_bytes / (data_bytes + OVERHEAD_BYTES)
+
+
+def test_without_losses_frames_are_long() -> None:
+    rate = LossRate()
+    assert rate.data_bytes() == MAX_FRAME_DATA_BYTES
+    for _ in range(10_000):
+        rate.sent(MAX_FRAME_DATA_BYTES)
+    assert rate.data_bytes() == MAX_FRAME_DATA_BYTES
+
+
+def test_losses_shorten_frames_and_are_forgotten() -> None:
+    rate = LossRate()
+    lengths = []
+    for _ in range(100):
+        rate.sent(50)
+        rate.lost()
+        lengths.append(rate.data_bytes())
+    assert lengths[-1] == MIN_FRAME_DATA_BYTES
+    for _ in range(5000):
+        rate.sent(MIN_FRAME_DATA_BYTES)
+        lengths.append(rate.data_bytes())
+    assert lengths[-1] == MAX_FRAME_DATA_BYTES
+
+
+def test_one_loss_is_forgotten_within_the_memory() -> None:
+    rate = LossRate()
+    rate.sent(MAX_FRAME_DATA_BYTES)
+    rate.lost()
+    shortened = rate.data_bytes()
+    assert shortened < MAX_FRAME_DATA_BYTES
+    sent = 0
+    while rate.data_bytes() < MAX_FRAME_DATA_BYTES:
+        rate.sent(rate.data_bytes())
+        sent += rate.data_bytes() + OVERHEAD_BYTES
+        assert sent <= LOSS_MEMORY_BYTES
+
+
+@pytest.mark.parametrize("bytes_per_loss", [150, 400, 1000, 3000, 10_000])
+def test_the_length_is_near_the_best(bytes_per_loss: int) -> None:
+    """Compared with every other length: no more than a few percent of the line are given away."""
+    rate, since = LossRate(), 0
+    for _ in range(2000):
+        data_bytes = rate.data_bytes()
+        rate.sent(data_bytes)
+        since += data_bytes + OVERHEAD_BYTES
+        if since >= bytes_per_loss:  # evenly, so that the test needs no luck
+            since -= bytes_per_loss
+            rate.lost()
+    best = max(carried(length, bytes_per_loss) for length in range(MIN_FRAME_DATA_BYTES, MAX_FRAME_DATA_BYTES + 1))
+    assert carried(rate.data_bytes(), bytes_per_loss) > 0.93 * best
+
+
+@given(st.lists(st.one_of(st.none(), st.integers(0, 512)), max_size=300))
+def test_the_length_keeps_its_bounds(steps: list[int | None]) -> None:
+    """None is a loss, a number a frame."""
+    rate = LossRate()
+    for step in steps:
+        if step is None:
+            rate.lost()
+        else:
+            rate.sent(step)
+        assert MIN_FRAME_DATA_BYTES <= rate.data_bytes() <= MAX_FRAME_DATA_BYTES
