@@ -69,29 +69,26 @@ class Endpoint:
         self._encoder = Encoder(settings.width_out)
         self._decoder = Decoder(settings.width_in, self.counters)
         self._events: deque[Event] = deque()
-        self._session = self._new_session()
-
-    def _new_session(self) -> Session:
-        return Session(self.counters, self._settings.tx_ring, datagram=self._settings.datagram)
+        self._session: Session | None = None
+        """While there is a carrier."""
 
     # Packets in.
 
     def can_send(self) -> bool:
         """True if `send` takes another packet. Without a carrier it takes and drops any number."""
-        return not self.peering.up or not self._session.full
+        return self._session is None or not self._session.full
 
     def send(self, packet: Packet) -> None:
         """Queue a packet for the peer; without a carrier, or if it is too long, it is dropped and counted."""
-        if not self.peering.up or len(packet.payload) > self._longest_packet():
+        if self._session is None or len(packet.payload) > self._longest_packet():
             self.counters.tx_dropped += 1
             return
         self._session.put(flow_of(self._settings.mode, packet.mark, packet.payload), packet)
 
     def set_mtu(self, mtu: int) -> None:
         """Take another MTU; there is no carrier until the peer has the same."""
-        was_up = self.peering.up
         self.peering.set_mtu(mtu)
-        self._tell_carrier(was_up)
+        self._lose_carrier(self.peering.reason)
 
     # Words in.
 
@@ -106,29 +103,41 @@ class Endpoint:
             self.peering.hears_frame(now_ns)
             if isinstance(received, Hello):
                 self._on_hello(received, now_ns)
-            elif self.peering.up:
+            elif self._session is not None:
                 if isinstance(received, Data):
-                    self._on_data(received, now_ns)
+                    self._on_data(self._session, received, now_ns)
                 else:
                     self._session.on_ack(received, now_ns)
 
     def _on_hello(self, hello: Hello, now_ns: int) -> None:
-        was_up = self.peering.up
-        if self.peering.hears(hello, now_ns):
+        restarted = self.peering.hears(hello, now_ns)
+        if restarted:
             self.counters.peer_restarts += 1
-            if was_up:
-                self._lose_carrier("peer restarted")
-                was_up = False
-        self._tell_carrier(was_up)
+            self._lose_carrier("peer restarted")
+        if not self.peering.up:
+            self._lose_carrier(self.peering.reason)
+        elif self._session is None:
+            settings = self._settings
+            self._session = Session(self.counters, settings.tx_ring, now_ns, datagram=settings.datagram)
+            self.counters.carrier_changes += 1
+            self._events.append(LinkUp(hello))
 
-    def _on_data(self, data: Data, now_ns: int) -> None:
-        packets = self._session.on_data(data, self._longest_packet(), now_ns)
+    def _on_data(self, session: Session, data: Data, now_ns: int) -> None:
+        packets = session.on_data(data, self._longest_packet(), now_ns)
         if packets is None:
             self.counters.rx_length_errors += 1
             self.peering.reject(BROKEN)
             self._lose_carrier(BROKEN)
             return
         self._events.extend(PacketReceived(packet) for packet in packets)
+
+    def _lose_carrier(self, reason: str) -> None:
+        """End the session, if there is one, and forget what it held."""
+        if self._session is not None:
+            self.counters.carrier_changes += 1
+            self.counters.tx_dropped += self._session.packets()
+            self._session = None
+            self._events.append(LinkDown(reason))
 
     # Words out.
 
@@ -143,11 +152,12 @@ class Endpoint:
     def _next_frame(self, now_ns: int) -> frames.Frame | None:
         if self.peering.hello_due(now_ns):
             return self.peering.say_hello(now_ns)
-        return self._session.next_frame(now_ns) if self.peering.up else None
+        return None if self._session is None else self._session.next_frame(now_ns)
 
     def gone_out(self, now_ns: int) -> None:
         """The peer has taken the last word of what `to_send` gave: timers of that frame start."""
-        self._session.gone_out(now_ns)
+        if self._session is not None:
+            self._session.gone_out(now_ns)
 
     # Time.
 
@@ -158,16 +168,15 @@ class Endpoint:
             can_send: the frame before has gone out. While it has not, the line sets the pace, not the clock.
         """
         deadlines_ns = [self.peering.deadline_ns(can_say=can_send)]
-        if self.peering.up and can_send:
+        if self._session is not None and can_send:
             deadlines_ns.append(self._session.deadline_ns())
         return min((time_ns for time_ns in deadlines_ns if time_ns is not None), default=None)
 
     def on_deadline(self, now_ns: int) -> None:
         """Look at the timers; may be called at any time."""
-        was_up = self.peering.up
-        if self.peering.silent_since(now_ns) and was_up:
+        if self.peering.silent_since(now_ns):
             self._lose_carrier(self.peering.reason)
-        elif self.peering.up:
+        elif self._session is not None:
             self._session.on_deadline(now_ns)
 
     # Events out.
@@ -175,22 +184,6 @@ class Endpoint:
     def next_event(self) -> Event | None:
         """What has happened, oldest first; None when all is told."""
         return self._events.popleft() if self._events else None
-
-    def _tell_carrier(self, was_up: bool) -> None:
-        up = self.peering.up
-        if up and not was_up:
-            assert self.peering.peer is not None
-            self._session = self._new_session()
-            self.counters.carrier_changes += 1
-            self._events.append(LinkUp(self.peering.peer))
-        elif was_up and not up:
-            self._lose_carrier(self.peering.reason)
-
-    def _lose_carrier(self, reason: str) -> None:
-        self.counters.carrier_changes += 1
-        self.counters.tx_dropped += self._session.packets()
-        self._session = self._new_session()
-        self._events.append(LinkDown(reason))
 
     def _longest_packet(self) -> int:
         return min(self.peering.own.mtu + _MODE_EXTRA_BYTES[self._settings.mode], MAX_PACKET_BYTES)

@@ -25,6 +25,8 @@ ACK_EVERY = 8
 """Data frames that may stay unacknowledged while more keep coming."""
 ACK_DELAY_NS = 4_000_000
 """How long an acknowledgement waits for data that could carry it."""
+KEEPALIVE_NS = 250_000_000
+"""After so long without a frame of ours, an acknowledgement tells that we live: a short frame survives much noise."""
 MIN_PIECE_BYTES = 16
 """Shorter pieces of packets are not put at the end of a frame: the next frame is worth more."""
 
@@ -32,14 +34,16 @@ MIN_PIECE_BYTES = 16
 class Session:
     """Both directions of one session."""
 
-    def __init__(self, counters: Counters, tx_ring: int, *, datagram: bool) -> None:
+    def __init__(self, counters: Counters, tx_ring: int, now_ns: int, *, datagram: bool) -> None:
         """Begin at position 0 in both directions.
 
         Args:
             counters: where packets and faults are counted.
             tx_ring: packets that may wait for the wire.
+            now_ns: the time.
             datagram: resend nothing.
         """
+        self._said_ns = now_ns
         self._counters = counters
         self._datagram = datagram
         self._schedule = Schedule(tx_ring)
@@ -105,9 +109,21 @@ class Session:
 
     def next_frame(self, now_ns: int) -> Data | Ack | None:
         """What should be sent now, if anything."""
-        if self._ack_due_ns is not None and self._ack_due_ns <= now_ns:
-            self._ack_due_ns, self._unacked = None, 0
-            return self._receiving.ack()
+        frame = self._next_ack(now_ns) or self._next_data()
+        if frame is not None:
+            self._said_ns = now_ns
+        return frame
+
+    def _next_ack(self, now_ns: int) -> Ack | None:
+        due_ns = self._said_ns + KEEPALIVE_NS
+        if self._ack_due_ns is not None:
+            due_ns = min(due_ns, self._ack_due_ns)
+        if now_ns < due_ns:
+            return None
+        self._ack_due_ns, self._unacked = None, 0
+        return self._receiving.ack()
+
+    def _next_data(self) -> Data | None:
         if self._sending.has_lost:
             self._counters.tx_resent += 1
         else:
@@ -137,10 +153,10 @@ class Session:
 
     # Time.
 
-    def deadline_ns(self) -> int | None:
+    def deadline_ns(self) -> int:
         """When `on_deadline` and `next_frame` must be called at the latest."""
-        times_ns = [time_ns for time_ns in (self._ack_due_ns, self._sending.deadline_ns()) if time_ns is not None]
-        return min(times_ns, default=None)
+        times_ns = (self._said_ns + KEEPALIVE_NS, self._ack_due_ns, self._sending.deadline_ns())
+        return min(time_ns for time_ns in times_ns if time_ns is not None)
 
     def on_deadline(self, now_ns: int) -> None:
         """Look at the timer of the frames on their way; may be called at any time."""

@@ -14,6 +14,7 @@ OVERHEAD_BYTES = 16
 MIN_FRAME_DATA_BYTES = 32
 MAX_FRAME_DATA_BYTES = 512
 """A packet of another flow waits so long at most."""
+FIRST_BYTES = 1024
 LOSS_MEMORY_BYTES = 32 * 1024
 """After so many bytes, earlier losses count half."""
 
@@ -49,8 +50,9 @@ class LossRate:
     """
 
     def __init__(self) -> None:
-        self._bytes = 0
-        self._losses = 0
+        # As if one frame had been lost before: frames begin short, and grow while none is.
+        self._bytes = FIRST_BYTES
+        self._losses = 1
 
     def sent(self, data_bytes: int) -> None:
         """Count a frame that goes out."""

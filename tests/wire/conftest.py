@@ -107,7 +107,7 @@ def state_bytes(end: Endpoint) -> int:
 
 def numbered(number: int, length: int = 20, flow: int = 0) -> Packet:
     """A packet that is no IP: its first 16 bytes make its flow."""
-    return Packet(0, b"flow" + flow.to_bytes(12, "big") + number.to_bytes(4, "big") + bytes(length))
+    return Packet(0, b"\0flw" + flow.to_bytes(12, "big") + number.to_bytes(4, "big") + bytes(length))
 
 
 def whole(packet: Packet) -> bytes:

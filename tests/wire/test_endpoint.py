@@ -17,7 +17,7 @@ from gpiomux.wire.events import LinkDown, LinkUp, PacketReceived
 from gpiomux.wire.frame import POSITION_MODULUS, Ack, Data, Frame, Hello
 from gpiomux.wire.packet import Packet
 from gpiomux.wire.peering import HELLO_INTERVAL_NS, SILENCE_NS, SILENT
-from gpiomux.wire.session import ACK_DELAY_NS
+from gpiomux.wire.session import ACK_DELAY_NS, KEEPALIVE_NS
 from gpiomux.wire.timing import INITIAL_TIMEOUT_NS
 from tests.wire.conftest import (
     SETTINGS,
@@ -239,22 +239,25 @@ def test_the_last_frame_is_resent_by_the_timer() -> None:
     client, server = connected()
     client.send(numbered(1))
     drop(client)
-    deadline_ns = client.deadline_ns(can_send=True)
-    assert deadline_ns == min(HELLO_INTERVAL_NS, INITIAL_TIMEOUT_NS)
-    roundtrip(client, server, HELLO_INTERVAL_NS)
+    assert client.deadline_ns(can_send=True) == KEEPALIVE_NS < INITIAL_TIMEOUT_NS
+    roundtrip(client, server, INITIAL_TIMEOUT_NS - 1)
     assert packets(server) == []
     assert client.deadline_ns(can_send=True) == INITIAL_TIMEOUT_NS
     roundtrip(client, server, INITIAL_TIMEOUT_NS)
     assert packets(server) == [numbered(1)]
 
 
-def test_an_idle_end_says_hello_and_nothing_else() -> None:
+def test_an_idle_end_says_hello_and_that_it_lives() -> None:
     client, server = connected()
     for turn in range(1, 50):
         now_ns = turn * HELLO_INTERVAL_NS
-        for end, other in ((client, server), (server, client)):
+        for end in (client, server):
             end.on_deadline(now_ns)
-            assert transfer(end, other, now_ns) == 1
+            assert [type(frame) for frame in spoken(end, now_ns)] == [Hello, Ack]
+        for end, other in ((client, server), (server, client)):
+            hear(other, end.peering.own, now_ns)
+            assert spoken(end, now_ns + KEEPALIVE_NS - 1) == []
+            assert [type(frame) for frame in spoken(end, now_ns + KEEPALIVE_NS)] == [Ack]
     assert events(client) == events(server) == []
 
 
@@ -324,7 +327,8 @@ def test_an_hour_of_idle_link_time_changes_nothing() -> None:
     assert [end.session for end in pair.ends] == [1, 1]
     for end, bytes_before in zip(pair.ends, before, strict=True):
         assert state_bytes(end.endpoint) < bytes_before + 100
-        assert 3610 * S // HELLO_INTERVAL_NS - 5 <= end.endpoint.counters.tx_frames <= 3610 * S // HELLO_INTERVAL_NS + 5
+        expected = 3610 * S // HELLO_INTERVAL_NS + 3610 * S // KEEPALIVE_NS
+        assert 0.99 * expected <= end.endpoint.counters.tx_frames <= expected + 5
 
 
 def test_positions_go_round_more_than_once() -> None:

@@ -8,10 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gpiomux.wire import timing
 from gpiomux.wire.frame import POSITION_MODULUS, Ack
 from gpiomux.wire.stream import WINDOW_BYTES, SendStream
 from gpiomux.wire.timing import INITIAL_TIMEOUT_NS, MIN_FRAME_DATA_BYTES
 from tests.wire.long_text import MS, advanced, at, fill, put, resent, text
+
+
+@pytest.fixture(autouse=True)
+def _long_frames(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Frames are as long as they may be from the first one on."""
+    monkeypatch.setattr(timing, "FIRST_BYTES", 1 << 16)
 
 
 def test_the_window_is_so_many_bytes() -> None:

@@ -12,10 +12,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gpiomux.wire import timing
 from gpiomux.wire.frame import POSITION_MODULUS, Ack
 from gpiomux.wire.stream import MAX_RANGES, WINDOW_BYTES, Arrival, ReceiveStream
 from gpiomux.wire.timing import INITIAL_TIMEOUT_NS
 from tests.wire.long_text import MS, advanced, at, put, receiver_at, text
+
+
+@pytest.fixture(autouse=True)
+def _long_frames(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Frames are as long as they may be from the first one on."""
+    monkeypatch.setattr(timing, "FIRST_BYTES", 1 << 16)
 
 
 @pytest.mark.parametrize("start", [0, 1000, POSITION_MODULUS - WINDOW_BYTES // 2, 2 * POSITION_MODULUS - 1])

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from math import isqrt
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gpiomux.wire.timing import (
+    FIRST_BYTES,
     INITIAL_TIMEOUT_NS,
     LOSS_MEMORY_BYTES,
     MAX_FRAME_DATA_BYTES,
@@ -69,9 +72,14 @@ def carried(data_bytes: int, bytes_per_loss: float) -> float:
     return whole * data_bytes / (data_bytes + OVERHEAD_BYTES)
 
 
-def test_without_losses_frames_are_long() -> None:
+def test_without_losses_frames_grow() -> None:
     rate = LossRate()
-    assert rate.data_bytes() == MAX_FRAME_DATA_BYTES
+    assert rate.data_bytes() == isqrt(OVERHEAD_BYTES * FIRST_BYTES) < MAX_FRAME_DATA_BYTES
+    sent = 0
+    while rate.data_bytes() < MAX_FRAME_DATA_BYTES:
+        sent += rate.data_bytes()
+        rate.sent(rate.data_bytes())
+    assert sent < LOSS_MEMORY_BYTES
     for _ in range(10_000):
         rate.sent(MAX_FRAME_DATA_BYTES)
     assert rate.data_bytes() == MAX_FRAME_DATA_BYTES
@@ -80,8 +88,8 @@ def test_without_losses_frames_are_long() -> None:
 def test_losses_shorten_frames_and_are_forgotten() -> None:
     rate = LossRate()
     lengths = []
-    for _ in range(100):
-        rate.sent(50)
+    for _ in range(200):
+        rate.sent(MIN_FRAME_DATA_BYTES)
         rate.lost()
         lengths.append(rate.data_bytes())
     assert lengths[-1] == MIN_FRAME_DATA_BYTES
