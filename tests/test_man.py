@@ -184,5 +184,5 @@ def test_mandoc_has_nothing_to_say(path: Path) -> None:
     assert (done.returncode, done.stdout + done.stderr) == (0, "")
 
 
-def test_there_is_a_page_for_each_program_and_for_the_file() -> None:
-    assert [path.name for path in PAGES] == ["gpiomux.1", "gpiomux.yaml.5", "gpiomuxd.8"]
+def test_there_is_a_page_for_each_program_the_file_and_the_wire() -> None:
+    assert [path.name for path in PAGES] == ["gpiomux-wire.7", "gpiomux.1", "gpiomux.yaml.5", "gpiomuxd.8"]

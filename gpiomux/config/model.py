@@ -9,6 +9,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+TX_RING = 32
+"""Default of `Transport.tx_ring`."""
+
+
+class Delivery(StrEnum):
+    """What happens to packets that the lines lose."""
+
+    RELIABLE = "reliable"
+    """They are sent again until they have arrived."""
+    DATAGRAM = "datagram"
+    """They are lost, and none that follows waits for them."""
+
 
 class Mode(StrEnum):
     """What a link carries; the terms and the wire header are muennet's."""
@@ -171,6 +183,10 @@ class Transport:
     lines: Lines | None
     """None for `shm`, which has no lines."""
     code: Code = Code()
+    delivery: Delivery = Delivery.RELIABLE
+    """Must be the same at both ends."""
+    tx_ring: int = TX_RING
+    """Packets that may wait for the wire, 1..4096; what does not fit stays in the interface's own queue."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,11 +13,13 @@ from gpiomux.config import offsets
 from gpiomux.config.addresses import canonical_address, canonical_destination, canonical_gateway
 from gpiomux.config.defaults import SIM_LINES, wire_ends
 from gpiomux.config.model import (
+    TX_RING,
     Bias,
     Bundle,
     Child,
     Code,
     Config,
+    Delivery,
     Drive,
     Faults,
     GpioMedium,
@@ -69,6 +71,8 @@ def transport_from_plain(plain: Mapping[str, Any]) -> Transport:
         medium=_medium_from(plain),
         lines=_lines_from(plain),
         code=Code(**stated),
+        delivery=Delivery(plain.get("delivery", Delivery.RELIABLE)),
+        tx_ring=plain.get("tx_ring", TX_RING),
     )
 
 
@@ -80,6 +84,10 @@ def transport_to_plain(transport: Transport) -> Plain:
         plain["lines"] = _lines_to(transport.lines)
     if transport.code != Code():
         plain["code"] = {"name": transport.code.name, "spin": transport.code.spin}
+    if transport.delivery is not Delivery.RELIABLE:
+        plain["delivery"] = transport.delivery.value
+    if transport.tx_ring != TX_RING:
+        plain["tx_ring"] = transport.tx_ring
     return {**plain, "protocol": {"reader": transport.protocol.reader, "writer": transport.protocol.writer}}
 
 

@@ -110,6 +110,8 @@ def _fault(transport: Transport) -> str:
         return "its protocol ids"
     if not _is_number(transport.code.spin, 0, 1_000_000):
         return f"spin {_shown(transport.code.spin)}"
+    if not _is_number(transport.tx_ring, 1, 4096):
+        return f"tx_ring {_shown(transport.tx_ring)}"
     return "its lines" if lines is not None and not _are_lines(lines) else ""
 
 

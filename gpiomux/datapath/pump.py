@@ -11,6 +11,7 @@ import select
 import time
 from typing import TYPE_CHECKING
 
+from gpiomux.config.model import Delivery
 from gpiomux.datapath.interfaces import Interfaces
 from gpiomux.lines.handshake import Handshake
 from gpiomux.wire.endpoint import Endpoint, Settings
@@ -64,6 +65,8 @@ class Pump:
             writer=transport.protocol.writer,
             width_in=width_in,
             width_out=width_out,
+            datagram=transport.delivery is Delivery.DATAGRAM,
+            tx_ring=transport.tx_ring,
         )
         self._driver = driver
         self._most_spin = self._spin = transport.code.spin

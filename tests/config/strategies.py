@@ -15,6 +15,7 @@ from gpiomux.config.model import (
     Child,
     Code,
     Config,
+    Delivery,
     Drive,
     Faults,
     GpioMedium,
@@ -44,6 +45,9 @@ def names(longest: int = 15) -> st.SearchStrategy[str]:
 U64 = st.integers(1, 2**64 - 1)
 PROTOCOLS = st.builds(ProtocolIds, reader=U64, writer=U64)
 CODES = st.builds(Code, spin=st.integers(0, 1_000_000))
+DELIVERIES = st.fixed_dictionaries(
+    {"code": CODES, "delivery": st.sampled_from(Delivery), "tx_ring": st.integers(1, 4096)}
+)
 PRINTABLE = st.text(string.ascii_letters + string.digits + "-_:#'\"\\%", min_size=1, max_size=63)
 PATHS = st.text(min_size=1, max_size=60).map(lambda text: "/" + text).filter(lambda text: text.isprintable())
 
@@ -145,12 +149,12 @@ def links(draw: st.DrawFn, name: str, number: int, children: list[str]) -> Link:
         medium = SimMedium(
             wire=f"w{number}", end=draw(st.sampled_from("ab")), external=True, faults=draw(faults(lines))
         )
-        transport = Transport(mode=mode, protocol=protocol, medium=medium, lines=lines, code=draw(CODES))
+        transport = Transport(mode=mode, protocol=protocol, medium=medium, lines=lines, **draw(DELIVERIES))
     elif kind == "gpio":
         lines = draw(gpio_lines(number))
         owner, permissions = draw(st.none() | st.just("root")), draw(st.none() | st.integers(0, 0o777))
         chip = GpioMedium(owner=owner, mode=permissions) if lines.aggregate else GpioMedium()
-        transport = Transport(mode=mode, protocol=protocol, medium=chip, lines=lines, code=draw(CODES))
+        transport = Transport(mode=mode, protocol=protocol, medium=chip, lines=lines, **draw(DELIVERIES))
     else:
         channels = ShmMedium(out=f"/dev/shm/out{number}", into=draw(PATHS))
         transport = Transport(mode=mode, protocol=protocol, medium=channels, lines=None)
