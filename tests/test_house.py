@@ -30,10 +30,11 @@ ALLOWED: dict[str, set[str]] = {
     # floor 3
     "plan": {"config", "errors"},
     "lines": {"config", "errors", "rundir"},
+    "aggregator": {"config", "errors"},
     "netdev": {"config", "errors"},
     "control": {"errors", "rundir"},
     # floor 4
-    "apply": {"plan", "netdev", "lines", "config", "control", "errors", "rundir", "log"},
+    "apply": {"plan", "netdev", "lines", "aggregator", "config", "control", "errors", "rundir", "log"},
     "datapath": {"wire", "lines", "netdev", "config", "control", "errors", "log"},
     # floor 5
     "daemon": {"apply", "plan", "config", "control", "stats", "errors", "rundir", "log", "version"},
@@ -43,7 +44,7 @@ ALLOWED: dict[str, set[str]] = {
 
 HEAVY: dict[str, set[str]] = {
     "asyncio": {"control", "daemon"},
-    "gpiod": {"lines"},
+    "gpiod": {"lines", "aggregator"},
     "jsonschema": {"config"},
     "pyroute2": {"netdev"},
     "rich": {"cli"},

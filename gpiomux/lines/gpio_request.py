@@ -1,0 +1,109 @@
+"""Real lines, the privileged half: requests them through gpiod, and hands the descriptor of the request on.
+
+Permission is checked only when the node of a chip is opened; whoever holds the descriptor of a request may move its
+lines. One request holds all lines of a link: inputs, then outputs, in the order of `backends.request_order`.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import gpiod
+from gpiod.line import Bias as GpiodBias
+from gpiod.line import Direction
+from gpiod.line import Drive as GpiodDrive
+
+from gpiomux.config.model import Bias, Drive
+from gpiomux.errors import MachineError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+    from gpiod.line import Value
+
+    from gpiomux.config.model import Lines
+
+_BIAS = {
+    Bias.AS_IS: GpiodBias.AS_IS,
+    Bias.DISABLED: GpiodBias.DISABLED,
+    Bias.PULL_UP: GpiodBias.PULL_UP,
+    Bias.PULL_DOWN: GpiodBias.PULL_DOWN,
+}
+_DRIVE = {
+    Drive.PUSH_PULL: GpiodDrive.PUSH_PULL,
+    Drive.OPEN_DRAIN: GpiodDrive.OPEN_DRAIN,
+    Drive.OPEN_SOURCE: GpiodDrive.OPEN_SOURCE,
+}
+
+Settings = dict["Iterable[int | str] | int | str", "gpiod.LineSettings | None"]
+
+
+def request(node: Path, lines: Lines, inputs: Sequence[int], outputs: Sequence[int], consumer: str) -> int:
+    """Request lines of a chip: outputs keep the level that they have, edges are off.
+
+    Args:
+        node: of the chip.
+        lines: what it says about bias, drive and active low, by offsets of the link's own chip.
+        inputs: pairs with `outputs` what the link's lines are on that chip, in the order of the request.
+        outputs: see `inputs`.
+        consumer: what the kernel shows as the user of the lines, up to 31 characters.
+
+    Returns:
+        A descriptor that does not block; the caller closes it, and the lines are released with its last copy.
+
+    Raises:
+        MachineError: the kernel refuses; errno is EBUSY if somebody else has a line.
+    """
+    low = low_offsets(lines, inputs, outputs)
+    as_is: Settings = {offset: gpiod.LineSettings(active_low=offset in low) for offset in (*inputs, *outputs)}
+    try:
+        with gpiod.request_lines(str(node), as_is, consumer=consumer) as held:
+            # What stands on the outputs is read before they are driven, so that the peer sees no level change.
+            levels = dict(zip(outputs, held.get_values(list(outputs)), strict=True))
+            held.reconfigure_lines(_settings(lines, inputs, levels, low))
+            fd = os.dup(held.fd)
+            os.set_blocking(fd, False)  # a reader that sleeps in read(2) keeps its chip from being removed
+            return fd
+    except (OSError, ValueError) as err:
+        raise _refused(node, err) from err
+
+
+def rest(node: Path, offsets: Sequence[int], consumer: str) -> None:
+    """Make lines inputs and release them.
+
+    Raises:
+        MachineError: the kernel refuses.
+    """
+    settings: Settings = {tuple(offsets): gpiod.LineSettings(direction=Direction.INPUT)}
+    try:
+        gpiod.request_lines(str(node), settings, consumer=consumer).release()
+    except (OSError, ValueError) as err:
+        raise _refused(node, err) from err
+
+
+def low_offsets(lines: Lines, inputs: Sequence[int], outputs: Sequence[int]) -> frozenset[int]:
+    """Those of `inputs` and `outputs` that are active low; `active_low` counts lines of the link's own chip."""
+    own = (*lines.into.data, lines.into.req, lines.out.ack, *lines.out.data, lines.out.req, lines.into.ack)
+    return frozenset(offset for offset, name in zip((*inputs, *outputs), own, strict=True) if name in lines.active_low)
+
+
+def _settings(lines: Lines, inputs: Sequence[int], levels: dict[int, Value], low: frozenset[int]) -> Settings:
+    settings: Settings = {
+        offset: gpiod.LineSettings(direction=Direction.INPUT, bias=_BIAS[lines.bias], active_low=offset in low)
+        for offset in inputs
+    }
+    for offset, level in levels.items():
+        settings[offset] = gpiod.LineSettings(
+            direction=Direction.OUTPUT, drive=_DRIVE[lines.drive], active_low=offset in low, output_value=level
+        )
+    return settings
+
+
+def _refused(node: Path, err: OSError | ValueError) -> MachineError:
+    # gpiod turns EINVAL into a ValueError that has the number as its first argument, and an offset that is too high
+    # into one without.
+    number = err.errno or 0 if isinstance(err, OSError) else next((it for it in err.args if isinstance(it, int)), 22)
+    text = os.strerror(number) if isinstance(err, OSError) or len(err.args) == 2 else str(err)
+    return MachineError(f"{node}: cannot request the lines of the link: {text}", errno=number)
