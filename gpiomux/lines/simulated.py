@@ -51,7 +51,7 @@ class Delivery:
         self._faulty_at = self._base + Cell.FAULTY
         self._wake_fd = wake_fd
         self._random = random.Random()
-        self._drawn_with: tuple[int, float] | None = None
+        self._drawn_with: tuple[int, int] | None = None
         """Seed and rate of the draws so far."""
         self._trials_left = 0
         """Draws until the next flip."""
@@ -83,15 +83,19 @@ class Delivery:
     def _draw_flips(self) -> int:
         """The lines that flip this time, by the distance from one flip to the next (geometric distribution)."""
         cells, base = self._cells, self._base
-        rate = min(cells[base + Cell.FLIP_RATE] / 2**64, 1 - 2**-53)
-        drawn_with = (cells[base + Cell.SEED], rate)
+        mask = cells[base + Cell.FLIP_MASK]
+        drawn_with = (cells[base + Cell.SEED], cells[base + Cell.FLIP_RATE])
+        if drawn_with == self._drawn_with and self._trials_left >= mask.bit_count():
+            self._trials_left -= mask.bit_count()
+            return 0
+        rate = min(drawn_with[1] / 2**64, 1 - 2**-53)
         if drawn_with != self._drawn_with:
             self._drawn_with = drawn_with
-            self._random.seed(cells[base + Cell.SEED])
+            self._random.seed(drawn_with[0])
             self._trials_left = self._distance(rate)
         flips = 0
         for offset in range(LINE_COUNT):
-            if cells[base + Cell.FLIP_MASK] >> offset & 1:
+            if mask >> offset & 1:
                 if self._trials_left <= 0:
                     flips |= 1 << offset
                     self._trials_left = self._distance(rate)
