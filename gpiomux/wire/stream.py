@@ -12,15 +12,19 @@ from __future__ import annotations
 from bisect import insort
 from collections import deque
 from dataclasses import dataclass
+from heapq import nlargest
+from operator import itemgetter
 from typing import NamedTuple
 
 from gpiomux.wire.frame import POSITION_MODULUS, Ack
-from gpiomux.wire.timing import LossRate, RoundTrip
+from gpiomux.wire.timing import MIN_FRAME_DATA_BYTES, LossRate, RoundTrip
 
 WINDOW_BYTES = 24 * 1024
 """Bytes that may be on their way; less than half of POSITION_MODULUS, so that old and new positions differ."""
 MAX_RANGES = 8
-"""Ranges in an acknowledgement at most: the first ones."""
+"""Ranges in an acknowledgement at most: those that have changed last, as the sender cannot know of them yet."""
+MAX_HELD_RANGES = 1024
+"""Ranges that a receiver keeps; more are not worth their memory, and the sender sends them again."""
 
 
 class Arrival(NamedTuple):
@@ -73,10 +77,12 @@ class SendStream:
         self._order = 0
         self._going: _Segment | None = None
         """The frame whose words are going out."""
+        self._silent = False
+        """A timeout has passed and nothing has arrived since: perhaps only short frames come through."""
 
     def data_bytes(self) -> int:
         """The data that the next frame should carry at most."""
-        return self._loss_rate.data_bytes()
+        return MIN_FRAME_DATA_BYTES if self._silent else self._loss_rate.data_bytes()
 
     def room(self) -> int:
         """Bytes that `append` takes."""
@@ -115,6 +121,8 @@ class SendStream:
                 return None
         else:
             start, end = self._lost.pop(0)
+            while self._lost and self._lost[0][0] == end and end - start < most:
+                end = self._lost.pop(0)[1]  # what was cut short on a noisy line may go out whole on a better one
         if end - start > most:
             if not first_time:
                 self._lost.insert(0, (start + most, end))
@@ -141,7 +149,7 @@ class SendStream:
         ranges = []
         for offset, length in ack.ranges:
             start = base + (offset - base) % POSITION_MODULUS
-            if start + length > self._sent:
+            if start == base or start + length > self._sent:
                 return False
             ranges.append((start, start + length))
         if base == self._base and not ranges:
@@ -157,17 +165,29 @@ class SendStream:
         newest, flight = 0, []
         for segment in self._flight:
             if segment.end <= self._base or any(start <= segment.start and segment.end <= end for start, end in ranges):
-                newest = max(newest, segment.order)
-                if segment.first_time and segment.sent_ns is not None:
-                    self.round_trip.sample(now_ns - segment.sent_ns)
+                if self._has_answered(segment, now_ns):
+                    newest = max(newest, segment.order)
             else:
                 flight.append(segment)
+        if newest:
+            self.round_trip.recover()
+            self._silent = False
         self._flight.clear()
         for segment in flight:
             if segment.order < newest:
                 self._lose(segment)
             else:
                 self._flight.append(segment)
+
+    def _has_answered(self, segment: _Segment, now_ns: int) -> bool:
+        """Whether what has arrived has arrived by this transmission: then all before it have arrived or are lost."""
+        age_ns = 0 if segment.sent_ns is None else now_ns - segment.sent_ns
+        if segment.first_time:
+            if segment.sent_ns is not None:
+                self.round_trip.sample(age_ns)
+            return True
+        # Too early to be the answer to a second transmission: the timer was wrong, the first one has arrived after all.
+        return age_ns >= self.round_trip.least_ns
 
     def _lose(self, segment: _Segment) -> None:
         insort(self._lost, (max(segment.start, self._base), segment.end))
@@ -191,6 +211,7 @@ class SendStream:
             return False
         self._lose(self._flight.popleft())
         self.round_trip.back_off()
+        self._silent = True
         return True
 
 
@@ -201,8 +222,12 @@ class ReceiveStream:
         self._expected = 0
         self._ahead = bytearray()
         """Bytes from `_expected` on; only those in `_ranges` have arrived."""
-        self._ranges: list[tuple[int, int]] = []
-        """What has arrived beyond a gap, as offsets into `_ahead`; ascending, apart from each other."""
+        self._ranges: list[tuple[int, int, int]] = []
+        """What has arrived beyond a gap: start, end, and when it changed last; ascending, apart from each other.
+
+        Offsets into `_ahead`; changes are counted.
+        """
+        self._changes = 0
 
     @property
     def expected(self) -> int:
@@ -218,7 +243,7 @@ class ReceiveStream:
         """Take the data of one frame.
 
         Raises:
-            LookupError: the data does not lie in the window.
+            LookupError: the data does not lie in the window, or there are too many gaps already.
         """
         offset = (position - self._expected) % POSITION_MODULUS
         if offset >= POSITION_MODULUS - WINDOW_BYTES:  # begins before what is expected
@@ -232,8 +257,10 @@ class ReceiveStream:
             self._expected += len(data)
             return Arrival(data)
         end = offset + len(data)
-        if any(start <= offset and end <= stop for start, stop in self._ranges):
+        if any(start <= offset and end <= stop for start, stop, _ in self._ranges):
             return Arrival(duplicate=True)
+        if offset and len(self._ranges) >= MAX_HELD_RANGES:
+            raise LookupError(position)
         return Arrival(self._fill(offset, data))
 
     def _fill(self, offset: int, data: bytes) -> bytes:
@@ -242,22 +269,23 @@ class ReceiveStream:
         if len(self._ahead) < end:
             self._ahead += bytes(end - len(self._ahead))
         self._ahead[offset:end] = data
-        for start, stop in [held for held in self._ranges if held[0] <= end and offset <= held[1]]:
-            self._ranges.remove((start, stop))
-            offset, end = min(offset, start), max(end, stop)
-        insort(self._ranges, (offset, end))
+        for held in [held for held in self._ranges if held[0] <= end and offset <= held[1]]:
+            self._ranges.remove(held)
+            offset, end = min(offset, held[0]), max(end, held[1])
+        self._changes += 1
+        insort(self._ranges, (offset, end, self._changes))
         if offset:
             return b""
         in_order = bytes(self._ahead[:end])
         del self._ahead[:end]
         self._expected += end
-        self._ranges = [(start - end, stop - end) for start, stop in self._ranges[1:]]
+        self._ranges = [(start - end, stop - end, change) for start, stop, change in self._ranges[1:]]
         return in_order
 
     def ack(self) -> Ack:
         """What has arrived so far."""
-        ranges = self._ranges[:MAX_RANGES]
+        latest = sorted(nlargest(MAX_RANGES, self._ranges, key=itemgetter(2)))
         return Ack(
             self.expected,
-            tuple(((self._expected + start) % POSITION_MODULUS, stop - start) for start, stop in ranges),
+            tuple(((self._expected + start) % POSITION_MODULUS, stop - start) for start, stop, _ in latest),
         )

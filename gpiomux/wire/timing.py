@@ -24,6 +24,9 @@ class RoundTrip:
 
     def __init__(self) -> None:
         self.timeout_ns = INITIAL_TIMEOUT_NS
+        self.least_ns = 0
+        """Shortest measurement so far."""
+        self._measured_timeout_ns = INITIAL_TIMEOUT_NS
         self._smoothed_ns = 0
         self._variation_ns = 0
 
@@ -31,14 +34,25 @@ class RoundTrip:
         """Take one measurement, of a frame that was sent once only."""
         if self._smoothed_ns == 0:
             self._smoothed_ns, self._variation_ns = measured_ns, measured_ns // 2
+            self.least_ns = measured_ns
         else:
             self._variation_ns += (abs(self._smoothed_ns - measured_ns) - self._variation_ns) // 4
             self._smoothed_ns += (measured_ns - self._smoothed_ns) // 8
+        self.least_ns = min(self.least_ns, measured_ns)
         self.timeout_ns = min(max(self._smoothed_ns + 4 * self._variation_ns, MIN_TIMEOUT_NS), MAX_TIMEOUT_NS)
+        self._measured_timeout_ns = self.timeout_ns
 
     def back_off(self) -> None:
         """A timeout has passed: wait twice as long for the next."""
         self.timeout_ns = min(self.timeout_ns * 2, MAX_TIMEOUT_NS)
+
+    def recover(self) -> None:
+        """Something has arrived: undo one `back_off`.
+
+        RFC 6298 keeps the long timeout until the next measurement. On a line where most frames are lost hardly any
+        arrives by its first transmission, so that would be for ever.
+        """
+        self.timeout_ns = max(self.timeout_ns // 2, self._measured_timeout_ns)
 
 
 class LossRate:

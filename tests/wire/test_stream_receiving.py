@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from gpiomux.wire import timing
 from gpiomux.wire.frame import POSITION_MODULUS, Ack
-from gpiomux.wire.stream import MAX_RANGES, WINDOW_BYTES, Arrival, ReceiveStream
+from gpiomux.wire.stream import MAX_HELD_RANGES, MAX_RANGES, WINDOW_BYTES, Arrival, ReceiveStream
 from gpiomux.wire.timing import INITIAL_TIMEOUT_NS
 from tests.wire.long_text import MS, advanced, at, put, receiver_at, text
 
@@ -51,11 +51,15 @@ def test_the_ack_names_what_came_early(start: int) -> None:
     assert stream.ack() == Ack(at(start + 20), ((at(start + 30), 10), late))
 
 
-def test_the_ack_names_the_first_ranges() -> None:
+def test_the_ack_names_the_ranges_that_have_changed_last() -> None:
+    """The others have been told before; and what has just come is what the sender waits for."""
     stream = ReceiveStream()
-    for number in range(1, 2 * MAX_RANGES):
+    for number in range(1, 3 * MAX_RANGES):
         assert stream.accept(20 * number, text(20 * number, 10)) == Arrival()
-    assert stream.ack() == Ack(0, tuple((20 * number, 10) for number in range(1, 1 + MAX_RANGES)))
+    last = 3 * MAX_RANGES - 1
+    assert stream.ack() == Ack(0, tuple((20 * number, 10) for number in range(last - MAX_RANGES + 1, last + 1)))
+    stream.accept(30, text(30, 5))
+    assert stream.ack() == Ack(0, ((20, 15), *((20 * number, 10) for number in range(last - MAX_RANGES + 2, last + 1))))
 
 
 def test_pieces_that_touch_or_overlap_are_one_range() -> None:
@@ -111,13 +115,17 @@ def test_each_byte_is_handed_out_once_and_in_order(frames: list[tuple[int, int]]
 
 @pytest.mark.parametrize("length", [1, 100])
 def test_frames_behind_a_gap_cost_bounded_memory(length: int) -> None:
-    """The worst that a peer can do is a byte here and there; a range costs less than 150 bytes."""
-    stream = ReceiveStream()
+    """The worst that a peer can do is a byte here and there: there is an end to what is kept of it."""
+    stream, refused = ReceiveStream(), 0
     for position in range(length + 1, WINDOW_BYTES - length, 2 * length + 1):
-        stream.accept(position, bytes(length))
-    ranges = WINDOW_BYTES // (2 * length + 1)
-    assert len(pickle.dumps(stream)) < WINDOW_BYTES + 20 * ranges + 500
+        try:
+            stream.accept(position, bytes(length))
+        except LookupError:
+            refused += 1
+    assert len(pickle.dumps(stream)) < WINDOW_BYTES + 30 * MAX_HELD_RANGES + 500
     assert len(stream.ack().ranges) == MAX_RANGES
+    assert bool(refused) == (WINDOW_BYTES // (2 * length + 1) > MAX_HELD_RANGES)
+    assert stream.accept(0, bytes(length + 1)).data, "what closes a gap is always taken"
 
 
 # Both sides.

@@ -51,13 +51,28 @@ def test_round_trips_are_smoothed_as_in_rfc_6298() -> None:
     assert round_trip.timeout_ns == MAX_TIMEOUT_NS
 
 
-@given(st.lists(st.one_of(st.none(), st.integers(0, 10**14)), max_size=60))
-def test_the_timeout_keeps_its_bounds(steps: list[int | None]) -> None:
-    """None is a timeout, a number a measurement."""
+def test_what_arrives_undoes_a_timeout() -> None:
+    """Also without a measurement, but never below what was measured."""
+    round_trip = RoundTrip()
+    round_trip.sample(100 * MS)
+    for _ in range(2):
+        round_trip.back_off()
+    seen = []
+    for _ in range(3):
+        round_trip.recover()
+        seen.append(round_trip.timeout_ns)
+    assert seen == [600 * MS, 300 * MS, 300 * MS]
+
+
+@given(st.lists(st.one_of(st.sampled_from(("back off", "recover")), st.integers(0, 10**14)), max_size=60))
+def test_the_timeout_keeps_its_bounds(steps: list[int | str]) -> None:
+    """A number is a measurement."""
     round_trip = RoundTrip()
     for step in steps:
-        if step is None:
+        if step == "back off":
             round_trip.back_off()
+        elif isinstance(step, str):
+            round_trip.recover()
         else:
             round_trip.sample(step)
         assert MIN_TIMEOUT_NS <= round_trip.timeout_ns <= MAX_TIMEOUT_NS
