@@ -1,12 +1,13 @@
 """The stream for `delivery: datagram`: nothing is acknowledged or sent again, and what is lost stays lost.
 
-The frames are those of a reliable stream, with whole records in each, so that a lost frame spoils no other. The verbs
-are those of `gpiomux.wire.stream`, and the endpoint does not tell the two apart.
+The frames are those of a reliable stream, with whole records in each, so that a lost frame spoils no other. Positions
+are said modulo 2^32, because no window bounds how much may be lost in a row. The verbs are those of
+`gpiomux.wire.stream`.
 """
 
 from __future__ import annotations
 
-from gpiomux.wire.frame import POSITION_MODULUS, Ack
+from gpiomux.wire.frame import DATAGRAM_POSITION_MODULUS, Ack
 from gpiomux.wire.stream import Arrival
 from gpiomux.wire.timing import MAX_FRAME_DATA_BYTES
 
@@ -49,13 +50,13 @@ class SendDatagrams:
         self._bytes += data
 
     def take(self) -> tuple[int, bytes] | None:
-        """Position (modulo POSITION_MODULUS) and data of the next frame."""
+        """Position (modulo DATAGRAM_POSITION_MODULUS) and data of the next frame."""
         if not self._bytes:
             return None
         self._base += self._going
         data, self._bytes = self._bytes, b""
         self._going = len(data)
-        return self._base % POSITION_MODULUS, data
+        return self._base % DATAGRAM_POSITION_MODULUS, data
 
     def gone_out(self, _now_ns: int) -> None:
         """The last word of the frame from `take` has gone out: nothing more is known of it."""
@@ -80,7 +81,7 @@ class ReceiveDatagrams:
 
     has_gap = False
     expected = 0
-    """Said in place of an acknowledgement."""
+    """Datagrams are not acknowledged."""
 
     def __init__(self) -> None:
         self._expected = 0
@@ -88,7 +89,7 @@ class ReceiveDatagrams:
     def accept(self, position: int, data: bytes) -> Arrival:
         """Take the data of one frame."""
         lost = position != self._expected
-        self._expected = (position + len(data)) % POSITION_MODULUS
+        self._expected = (position + len(data)) % DATAGRAM_POSITION_MODULUS
         return Arrival(data, lost=lost)
 
     def ack(self) -> Ack:

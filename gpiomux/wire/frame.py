@@ -6,7 +6,8 @@
 
 Flag of a hello: 1, this end sends datagrams, that is, resends nothing. `position` is that of the first byte of data;
 `acknowledgement` is the position expected next: all before it has arrived. Positions count from 0 in each session and
-are said modulo 2^16. The bytes are described for other implementations in gpiomux-wire(7).
+are said modulo 2^16. Between ends that send datagrams they are said modulo 2^32, and `acknowledgement` is the upper
+half of the position. The bytes are described for other implementations in gpiomux-wire(7).
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from enum import IntEnum
 VERSION = 1
 DATAGRAM = 1
 POSITION_MODULUS = 1 << 16
+DATAGRAM_POSITION_MODULUS = 1 << 32
 
 _HELLO = struct.Struct(">BBBHQQQQ")
 _DATA = struct.Struct(">BHH")
@@ -67,7 +69,8 @@ class Data:
 
     Attributes:
         position: of the first byte, modulo POSITION_MODULUS.
-        acknowledgement: the position that the sender of this frame expects next.
+        acknowledgement: the position that the sender of this frame expects next; of datagrams, the upper half of
+            `position`.
     """
 
     position: int

@@ -10,7 +10,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from gpiomux.wire.datagram import ReceiveDatagrams, SendDatagrams
-from gpiomux.wire.frame import Ack, Data
+from gpiomux.wire.frame import POSITION_MODULUS, Ack, Data
 from gpiomux.wire.packet import HEADER as PACKET_HEADER
 from gpiomux.wire.reassembly import Reassembly
 from gpiomux.wire.record import HEADER as RECORD_HEADER
@@ -72,9 +72,13 @@ class Session:
 
     def on_data(self, frame: Data, longest_bytes: int, now_ns: int) -> list[Packet] | None:
         """Take a data frame; returns the packets that it completes, or None if the stream is no stream of records."""
-        self.on_ack(Ack(frame.acknowledgement), now_ns)
+        position = frame.position
+        if self._datagram:
+            position += frame.acknowledgement * POSITION_MODULUS
+        else:
+            self.on_ack(Ack(frame.acknowledgement), now_ns)
         try:
-            arrival = self._receiving.accept(frame.position, frame.data)
+            arrival = self._receiving.accept(position, frame.data)
         except LookupError:
             self._counters.rx_sequence_errors += 1
             return []
@@ -133,7 +137,10 @@ class Session:
             return None
         if not self._receiving.has_gap:  # an acknowledgement with ranges still has to be said
             self._ack_due_ns, self._unacked = None, 0
-        return Data(taken[0], self._receiving.expected, taken[1])
+        position, data = taken
+        if self._datagram:
+            return Data(position % POSITION_MODULUS, position // POSITION_MODULUS, data)
+        return Data(position, self._receiving.expected, data)
 
     def _fill_frame(self) -> None:
         """Move pieces of packets into the stream until there is enough for a frame."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gpiomux.wire.datagram import ReceiveDatagrams, SendDatagrams
-from gpiomux.wire.frame import POSITION_MODULUS, Ack
+from gpiomux.wire.frame import DATAGRAM_POSITION_MODULUS, Ack
 from gpiomux.wire.stream import Arrival
 from gpiomux.wire.timing import MAX_FRAME_DATA_BYTES
 
@@ -68,8 +68,13 @@ def test_a_lost_frame_shows_once() -> None:
 
 def test_positions_wrap() -> None:
     sender, receiver = SendDatagrams(), ReceiveDatagrams()
+    start = DATAGRAM_POSITION_MODULUS - 1200
+    sender._base = receiver._expected = start
     data = bytes(500)
-    for _ in range(3 * POSITION_MODULUS // 500):
-        assert not receiver.accept(sent(sender, data), data).lost
+    positions = []
+    for _ in range(5):
+        positions.append(sent(sender, data))
+        assert not receiver.accept(positions[-1], data).lost
+    assert positions == [(start + 500 * turn) % DATAGRAM_POSITION_MODULUS for turn in range(5)]
     sent(sender, data)
     assert receiver.accept(sent(sender, data), data).lost

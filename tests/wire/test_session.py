@@ -8,9 +8,11 @@ import pytest
 
 from gpiomux.wire import timing
 from gpiomux.wire.counters import Counters
-from gpiomux.wire.frame import Ack, Data
+from gpiomux.wire.frame import POSITION_MODULUS, Ack, Data
+from gpiomux.wire.packet import HEADER as PACKET_HEADER
 from gpiomux.wire.packet import Packet
 from gpiomux.wire.record import FIRST, LAST, Record, RecordReader
+from gpiomux.wire.record import HEADER as RECORD_HEADER
 from gpiomux.wire.session import ACK_DELAY_NS, ACK_EVERY, KEEPALIVE_NS, MIN_PIECE_BYTES, Session
 from gpiomux.wire.stream import WINDOW_BYTES
 from gpiomux.wire.timing import INITIAL_TIMEOUT_NS, MAX_FRAME_DATA_BYTES
@@ -271,3 +273,16 @@ def test_a_lost_datagram_costs_its_packet_only(lost: int) -> None:
     assert found == sorted(found, key=lambda one: one.mark)
     assert len(found) >= 1
     assert counters_of(peer).rx_sequence_errors > 0
+
+
+def test_a_gap_of_a_whole_round_of_positions_is_a_gap() -> None:
+    """A cut of an instant on a fast line: 64 KiB are lost, and the next frame has the position that was expected."""
+    session, peer = make_session(datagram=True, tx_ring=200), make_session(datagram=True)
+    for number in range(200):
+        session.put(b"flow", packet(number, MAX_FRAME_DATA_BYTES * 2 - 2 * RECORD_HEADER.size - PACKET_HEADER.size - 4))
+    frames = data_frames(session)
+    assert {len(frame.data) for frame in frames} == {MAX_FRAME_DATA_BYTES}
+    lost = POSITION_MODULUS // MAX_FRAME_DATA_BYTES
+    assert hear(peer, frames[0]) == []
+    assert hear(peer, frames[1 + lost]) == [], "the second half of another packet"
+    assert counters_of(peer).rx_sequence_errors == 2
