@@ -147,14 +147,15 @@ def test_the_schedules_are_worth_their_time() -> None:
                 setattr(seen, name, getattr(seen, name) + value)
         wholly += all(len(end.sent) == len(end.peer.received) for end in pair.ends)
     counted = {name for name, value in seen.as_dict().items() if value}
-    assert counted >= set(seen.as_dict()) - {"rx_unknown"}
+    # A frame becomes too long only if several ends of frames are lost in a row, which is too rare to count on.
+    assert counted >= set(seen.as_dict()) - {"rx_unknown", "rx_length_errors"}
     assert 0 < wholly < SUM_UP
 
 
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize(("rate", "slowest_ns"), [(3e-4, 500_000), (1e-3, 50_000)])
 def test_the_line_stays_up_while_bits_flip(width: int, rate: float, slowest_ns: int) -> None:
-    """Both ways, with traffic. (On a slow line a long frame takes a second; lost, it costs the time of three hellos.)"""
+    """Both ways, with traffic. (On a slow line a long frame that is lost costs the time of three hellos.)"""
     for word_ns in (1_000, slowest_ns):
         pair = Pair(replace(SETTINGS, width_in=width, width_out=width), seed=width, word_ns=word_ns)
         pair.run(2 * S)
