@@ -44,8 +44,9 @@ def test_every_payload_size_comes_back(host: Host, address: str) -> None:
 def test_the_ping_of_the_distribution_is_content(host: Host, address: str) -> None:
     host.apply(BOTH_FAMILIES)
     for size in ("0", "56", "1472"):
-        output = host.run("ping", "-c", "3", "-i", "0.01", "-s", size, "-W", "20", address)
-        assert " 0% packet loss" in output
+        # With a deadline ping waits for its answer; without one only for twice the time that earlier answers took.
+        output = host.run("ping", "-c", "1", "-i", "60", "-w", "60", "-s", size, address)
+        assert "1 received, 0% packet loss" in output
 
 
 def test_the_far_end_reaches_the_near_end(host: Host) -> None:
@@ -107,8 +108,9 @@ def test_raw_mode_carries_arbitrary_bytes(host: Host, first: int, ethertype: int
         for burst in (sizes[at : at + BURST] for at in range(0, len(sizes), BURST)):
             for size in burst:
                 sender.sendto(traffic.payload_of(size), ("geth0", ethertype))
-            for size in burst:
-                assert next_of(receiver, ethertype) == traffic.payload_of(size)
+            # What looks like packets of different flows may overtake each other (gpiomux/wire/schedule.py).
+            arrived = sorted(next_of(receiver, ethertype) for _ in burst)
+            assert arrived == sorted(traffic.payload_of(size) for size in burst)
 
 
 def packet_socket(interface: str, protocol: int) -> socket.socket:
