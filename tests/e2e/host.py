@@ -82,6 +82,10 @@ class Host:
         answer: Status = json.loads(self.gpiomux("status", "--json"))
         return answer
 
+    def stats(self) -> Status:
+        answer: Status = json.loads(self.gpiomux("stats", "--json"))
+        return answer
+
     def link(self, name: str) -> Status:
         """One link's part of the status."""
         (link,) = (link for link in self.status()["links"] if link["name"] == name)
