@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 import subprocess
 import sys
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import pytest
@@ -369,7 +370,19 @@ def test_repeat_drives_a_level_that_has_not_arrived() -> None:
 
 def test_twenty_thousand_words_between_two_processes(wire: Path) -> None:
     """Both ways at once, at two widths, asleep whenever the other is slow."""
-    peers = [
-        subprocess.Popen([sys.executable, "-m", "tests.lines.word_peer", str(wire), end, "20000"]) for end in ("a", "b")
-    ]
-    assert [peer.wait(60) for peer in peers] == [0, 0]
+    with ExitStack() as stack:
+        peers = [stack.enter_context(word_peer(wire, end, 20_000)) for end in ("a", "b")]
+        for peer in peers:
+            assert peer.stdout is not None
+            assert peer.stdout.readline() == "ready\n"
+        for peer in peers:
+            assert peer.stdin is not None
+            peer.stdin.write("go\n")
+            peer.stdin.flush()
+        assert [peer.wait() for peer in peers] == [0, 0]
+
+
+def word_peer(wire: Path, end: str, count: int) -> subprocess.Popen[str]:
+    """A process that holds one end; it gives up by itself when nothing comes any more."""
+    command = [sys.executable, "-m", "tests.lines.word_peer", str(wire), end, str(count)]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)

@@ -27,6 +27,10 @@ def main(directory: str, end: str, count: int) -> int:
     # The lines opposite to our data and req are the other's inputs; our ack answers its req.
     lines = SimulatedLines(open_wire(Path(directory), end), end, inputs=inputs, outputs=outputs)
     handshake = Handshake(lines, width_in=width_in, width_out=width_out)
+    # An end takes the lines as it finds them, so a word that stands there already would pass it by: say that we are
+    # there, and begin when both are.
+    print("ready", flush=True)
+    sys.stdin.readline()
     handshake.load(words_of(end, count))
     expected = words_of(other, count)
     while True:
