@@ -55,6 +55,11 @@ class RunDir:
         return self.links / f"{link}.sock"
 
     @property
+    def chips(self) -> Path:
+        """Directory of the records of chips that the kernel cannot label."""
+        return self.root / "chips"
+
+    @property
     def wires(self) -> Path:
         """Directory of the simulated wires."""
         return self.root / "wires"

@@ -15,7 +15,7 @@ from gpiomux.aggregator.kernel_files import locked
 from gpiomux.aggregator.node import Access, check_access, give, node_of
 from gpiomux.aggregator.records import Record
 from gpiomux.aggregator.roots import CONFIGFS, SYSFS
-from gpiomux.errors import MachineError
+from gpiomux.errors import MachineError, UnsupportedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -50,7 +50,7 @@ class Chips:
 
     def __init__(self, roots: Roots, door: str | None = None) -> None:
         """Work on a machine; `door` chooses how chips are made, None takes configfs where it exists."""
-        self._roots = roots
+        self.roots = self._roots = roots
         self._door = door
 
     def standing(self) -> list[Standing]:
@@ -82,6 +82,16 @@ class Chips:
             return True
         places, faults = sources.find(chip.lines, tuple(chips))
         return not faults and all(place.line.consumer == chip.device for place in places)
+
+    def require_devices(self, names: Iterable[str]) -> None:
+        """Make sure that devices are there.
+
+        Raises:
+            UnsupportedError: names the first that is not.
+        """
+        for name in names:
+            if not (self._roots.devices / name).exists():
+                raise UnsupportedError(f"there is no device {name} in {self._roots.devices}")
 
     def make(self, link: str, lines: tuple[Gathered, ...], from_device: str | None, access: Access) -> Path:
         """Make the chip of a link; return its node.

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import errno
+import logging
 import os
 from contextlib import ExitStack, contextmanager
 from ipaddress import ip_interface
 from typing import TYPE_CHECKING, Any, Self, assert_never
 
+from gpiomux.aggregator.node import Access
+from gpiomux.apply.real_lines import chips_of, consumer, node_of, rest_lines
+from gpiomux.config.model import GpioMedium
 from gpiomux.config.plain import transport_to_plain
 from gpiomux.errors import GpiomuxError, MachineError
 from gpiomux.lines.backends import open_driver_fds
@@ -17,15 +21,18 @@ from gpiomux.netdev.marks import prepare_port
 from gpiomux.netdev.rtnl import Rtnl
 from gpiomux.netdev.tags import tag
 from gpiomux.netdev.tuntap import open_tun
-from gpiomux.plan.state import Address, Attachment, Datapath, Interface, Mark, Netns, Resource, Route, Wire
+from gpiomux.plan.state import Address, Attachment, Chip, Datapath, Interface, Mark, Netns, Resource, Route, Wire
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import TracebackType
 
     from gpiomux.apply.datapaths import Datapaths
+    from gpiomux.config.model import Transport
     from gpiomux.plan.observed import Observed
     from gpiomux.rundir import RunDir
+
+_log = logging.getLogger(__name__)
 
 _GONE = frozenset((errno.ENOENT, errno.ENODEV, errno.EADDRNOTAVAIL, errno.ESRCH, errno.ECONNRESET))
 """What is said about an object that is not there. Addresses and routes go along with others, interfaces with their
@@ -71,6 +78,8 @@ class KernelMachine:
                 netns.create(name)
             case Wire(name=name):
                 make_wire(self._rundir.wire(name))
+            case Chip():
+                chips_of(self._rundir).make(resource.link, resource.lines, resource.device, _access(resource))
             case Interface():
                 self._create_interface(resource)
             case Address():
@@ -105,11 +114,14 @@ class KernelMachine:
             self._addresses.discard(resource)
 
     def change(self, old: Resource, new: Resource) -> None:
-        """Change an interface while it stands; see `gpiomux.plan.operations.Machine`.
+        """Change an interface or a chip while it stands; see `gpiomux.plan.operations.Machine`.
 
         Raises:
-            GpiomuxError: the machine refused; the interface is as before.
+            GpiomuxError: the machine refused; the resource is as before.
         """
+        if isinstance(new, Chip):
+            chips_of(self._rundir).change_access(new.link, _access(new))
+            return
         assert isinstance(old, Interface)
         assert isinstance(new, Interface)
         try:
@@ -126,14 +138,17 @@ class KernelMachine:
                 netns.remove(name)
             case Wire(name=name):
                 remove_wire(self._rundir.wire(name))
+            case Chip(link=link):
+                chips_of(self._rundir).remove(link)
             case Interface():
                 self._rtnl(resource.netns).delete_link(resource.name)
             case Address():
                 self._remove_address(resource)
             case Route():
                 self._rtnl(resource.netns).remove_route(resource.interface, resource.to, resource.via, resource.metric)
-            case Datapath(link=link):
+            case Datapath(link=link, transport=transport):
                 self._datapaths.stop(link)
+                self._rest(link, transport)
             case Attachment(link=link, child=child):
                 self._datapaths.ask(link, {"do": "detach", "child": child})
             case Mark(link=link, mark=mark):
@@ -193,7 +208,7 @@ class KernelMachine:
     def _start(self, wanted: Datapath) -> None:
         interface = self._interface(wanted.link)
         with self._port(wanted.link) as (port, fds), ExitStack() as opened:
-            driver_fds = open_driver_fds(wanted.transport, self._rundir)
+            driver_fds = self._driver_fds(wanted)
             for fd in driver_fds:
                 opened.callback(os.close, fd)
             message = {
@@ -204,7 +219,26 @@ class KernelMachine:
                 "port": port,
                 "driver_fds": len(driver_fds),
             }
-            self._datapaths.start(wanted.link, message, [*fds, *driver_fds])
+            try:
+                self._datapaths.start(wanted.link, message, [*fds, *driver_fds])
+            except GpiomuxError:
+                opened.close()
+                self._rest(wanted.link, wanted.transport)
+                raise
+
+    def _driver_fds(self, wanted: Datapath) -> list[int]:
+        lines = wanted.transport.lines
+        if not isinstance(wanted.transport.medium, GpioMedium) or lines is None:
+            return open_driver_fds(wanted.transport, self._rundir)
+        node = node_of(wanted.link, lines, self._rundir)
+        return open_driver_fds(wanted.transport, self._rundir, node=node, consumer=consumer(wanted.link))
+
+    def _rest(self, link: str, transport: Transport) -> None:
+        try:
+            rest_lines(link, transport, self._rundir)
+        except MachineError as err:
+            if err.errno not in (*_GONE, errno.ENXIO):  # without its chip, a link drives nothing
+                _log.warning("the outputs of %s could not be made inputs: %s", link, err)
 
     @contextmanager
     def _port(self, name: str) -> Iterator[tuple[dict[str, Any], tuple[int, ...]]]:
@@ -238,6 +272,10 @@ class KernelMachine:
     def _leave(self, name: str | None) -> None:
         if name in self._sockets:
             self._sockets.pop(name)[1].close()
+
+
+def _access(chip: Chip) -> Access:
+    return Access(owner=chip.owner, group=chip.group, mode=chip.mode)
 
 
 def _of_one_network(one: Address, other: Address) -> bool:

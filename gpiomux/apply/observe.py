@@ -1,22 +1,26 @@
 """Look at the machine: what is ours on it, and what others have in the places where ours is or shall be.
 
 Changes nothing. Looked at are the network namespace we are in, named ones as asked for, the simulated wires of the
-run directory and the datapaths that answer there.
+run directory, the chips that bear our mark, and the datapaths that answer.
 """
 
 from __future__ import annotations
 
 import errno
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from gpiomux.aggregator.inventory import read_chips
+from gpiomux.aggregator.node import Access, read_access
+from gpiomux.apply.real_lines import chips_of
 from gpiomux.config.plain import transport_from_plain
 from gpiomux.errors import MachineError
 from gpiomux.netdev import netns
 from gpiomux.netdev.rtnl import Rtnl
 from gpiomux.netdev.tags import NETNS_ALIAS, link_of
 from gpiomux.plan.observed import Foreign, Observed
-from gpiomux.plan.state import Address, Attachment, Datapath, Interface, Key, Mark, Netns, Resource, Route, Wire
+from gpiomux.plan.state import Address, Attachment, Chip, Datapath, Interface, Key, Mark, Netns, Resource, Route, Wire
 from gpiomux.plan.wanted import known_metric
 
 if TYPE_CHECKING:
@@ -62,6 +66,7 @@ def observe(rundir: RunDir, datapaths: Datapaths, namespaces: Iterable[str]) -> 
             if err.errno not in (errno.ENOENT, errno.EINVAL):
                 raise
     _look_at_wires(rundir, found)
+    _look_at_chips(rundir, found)
     for link in datapaths.running():
         report = datapaths.report(link)
         if report is not None:
@@ -129,6 +134,28 @@ def _look_at_wires(rundir: RunDir, found: _Findings) -> None:
     except OSError as err:
         raise MachineError(f"cannot read {rundir.wires}: {err.strerror}", errno=err.errno or 0) from err
     found.state.update(Wire(name=name) for name in names)
+
+
+def _look_at_chips(rundir: RunDir, found: _Findings) -> None:
+    ours = chips_of(rundir)
+    standing = ours.standing()
+    everything = read_chips(ours.roots.dev) if standing else ()
+    for it in standing:
+        access = Access()
+        if it.node is not None:
+            with suppress(FileNotFoundError):  # it goes this very moment
+                access = read_access(it.node)
+        chip = Chip(
+            link=it.link,
+            lines=it.lines,
+            device=it.device if it.bound else None,
+            owner=access.owner,
+            group=access.group,
+            mode=access.mode,
+        )
+        found.state.add(chip)
+        if not ours.alive(it, everything):
+            found.broken.add(chip.key)
 
 
 def _note_datapath(link: str, report: dict[str, Any], found: _Findings) -> None:

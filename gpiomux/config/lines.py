@@ -156,7 +156,11 @@ def _bare_faults(link: Spot, lines: Spot) -> Iterator[Fault]:
         yield link.key_fault("access", "key 'access' does not fit here", expected)
     first = None
     for source in lines.items("from"):
-        chip = source.get("chip") if isinstance(source.value, dict) else None
+        if isinstance(source.value, str):
+            expected = "name it by chip and offset: without aggregator the link runs on the source chip itself"
+            yield source.fault(f"line {quoted(source.value)} is given by its name", expected)
+            continue
+        chip = source.get("chip")
         first = first or chip
         if chip is not None and chip != first:
             message = f"chip {quoted(chip)} is a second one, after {quoted(str(first))}"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from gpiomux.apply.datapaths import Datapaths, Process
 from gpiomux.apply.machine import KernelMachine
 from gpiomux.apply.observe import observe
+from gpiomux.apply.real_lines import require_lines
 from gpiomux.apply.run import OnStep, run
 from gpiomux.config import edit
 from gpiomux.config.model import Config
@@ -54,7 +55,7 @@ class Manager:
         """
         wanted = edited(self.applied, request)
         observed = look(self._rundir, self.datapaths, self.applied, wanted)
-        plan = make_plan(wanted_state(wanted), observed)
+        plan = prepared_plan(wanted, observed, self._rundir)
         self._perform(plan, observed, on_step, wanted)
         return plan_to_plain(plan)
 
@@ -80,7 +81,9 @@ class Manager:
         if all(it.name != link for it in self.applied.links):
             return False
         observed = look(self._rundir, self.datapaths, self.applied, self.applied)
-        plan = make_plan(wanted_state(self.applied), observed).of_datapath(link)
+        state = wanted_state(self.applied)
+        plan = make_plan(state, observed).of_datapath(link)
+        require_lines(plan, state, self._rundir)
         with KernelMachine(self._rundir, self.datapaths, observed) as machine:
             run(plan, machine)
         return bool(plan.operations)
@@ -137,6 +140,18 @@ def look(rundir: RunDir, datapaths: Datapaths, *configs: Config) -> Observed:
     links = [link for config in configs for link in config.links]
     netdevs = [link.netdev for link in links] + [child.netdev for link in links for child in link.children]
     return observe(rundir, datapaths, {netdev.netns for netdev in netdevs if netdev.netns is not None})
+
+
+def prepared_plan(wanted: Config, observed: Observed, rundir: RunDir) -> Plan:
+    """The plan that leads to a configuration, if the machine has what it takes.
+
+    Raises:
+        GpiomuxError: something is in the way, or is not there.
+    """
+    state = wanted_state(wanted)
+    plan = make_plan(state, observed)
+    require_lines(plan, state, rundir)
+    return plan
 
 
 def plan_to_plain(plan: Plan) -> dict[str, Any]:

@@ -10,10 +10,8 @@ from typing import TYPE_CHECKING, Any
 from gpiomux.apply.datapaths import Datapaths
 from gpiomux.config.model import GpioMedium, ShmMedium, SimMedium
 from gpiomux.config.plain import config_to_plain
-from gpiomux.daemon.manager import edited, look, plan_to_plain
+from gpiomux.daemon.manager import edited, look, plan_to_plain, prepared_plan
 from gpiomux.errors import GpiomuxError
-from gpiomux.plan.diff import make_plan
-from gpiomux.plan.wanted import wanted_state
 from gpiomux.version import VERSION
 
 if TYPE_CHECKING:
@@ -65,7 +63,7 @@ class Reading:
             case "plan":
                 wanted = edited(applied, request)
                 observed = look(self._rundir, self._datapaths, applied, wanted)
-                return plan_to_plain(make_plan(wanted_state(wanted), observed))
+                return plan_to_plain(prepared_plan(wanted, observed, self._rundir))
             case "show":
                 return {"config": config_to_plain(applied)}
             case "status":

@@ -12,6 +12,7 @@ import time
 from typing import TYPE_CHECKING
 
 from gpiomux.config.model import Delivery
+from gpiomux.datapath.edges import Edges
 from gpiomux.datapath.interfaces import Interfaces
 from gpiomux.lines.handshake import Handshake
 from gpiomux.wire.endpoint import Endpoint, Settings
@@ -69,6 +70,7 @@ class Pump:
             tx_ring=transport.tx_ring,
         )
         self._driver = driver
+        self._edges = Edges(driver)
         self._most_spin = self._spin = transport.code.spin
         self._poller = select.poll()
         self._poller.register(driver.fileno(), select.POLLIN)
@@ -98,6 +100,8 @@ class Pump:
             OSError: the chip is gone.
         """
         busy = self._move_words()
+        if busy:
+            self._edges.lines_are_busy()
         told = self._tell_events()
         ready = self._poller.poll(0)
         if not ready and not busy and not told:
@@ -144,7 +148,7 @@ class Pump:
         """Sleep until something happens. Edges are switched on first and the lines looked at again, twice: a level
         that changes meanwhile is seen by one look or the other, or raises an edge.
         """
-        self._driver.set_edges(True)
+        self._edges.switch_on()
         ready: list[tuple[int, int]] = []
         if not self.handshake.pending():
             ready = self._poller.poll(0)
@@ -155,7 +159,7 @@ class Pump:
                 ready = self._poller.poll(self._timeout_ms())
                 if not ready and not self.handshake.idle:
                     self.handshake.repeat()
-        self._driver.set_edges(False)
+        self._edges.woke_up()
         return ready
 
     def _timeout_ms(self) -> int | None:

@@ -8,13 +8,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gpiomux.config.model import SimMedium
+from gpiomux.config.gathered import gathered
+from gpiomux.config.model import GpioMedium, ShmMedium, SimMedium
 from gpiomux.errors import UnsupportedError
 from gpiomux.lines.faults import set_faults
+from gpiomux.lines.gpiochip import GpioLines
 from gpiomux.lines.simulated import SimulatedLines
 from gpiomux.lines.wire_file import open_wire
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
     from gpiomux.config.model import Lines, Transport
     from gpiomux.lines.driver import LineDriver
     from gpiomux.rundir import RunDir
@@ -26,15 +31,19 @@ def require_supported(transport: Transport) -> None:
     Raises:
         UnsupportedError: names the medium.
     """
-    if not isinstance(transport.medium, SimMedium):
-        name = {"GpioMedium": "gpio", "ShmMedium": "shm"}[type(transport.medium).__name__]
-        raise UnsupportedError(
-            f"medium {name} cannot be run by this version of gpiomux", hint="use `medium: sim`, simulated lines"
-        )
+    if isinstance(transport.medium, ShmMedium):
+        hint = "use `medium: gpio` or `medium: sim`"
+        raise UnsupportedError("medium shm cannot be run by this version of gpiomux", hint=hint)
 
 
-def open_driver_fds(transport: Transport, rundir: RunDir) -> list[int]:
+def open_driver_fds(transport: Transport, rundir: RunDir, *, node: Path | None = None, consumer: str = "") -> list[int]:
     """Open what the medium of `transport` needs; the caller hands the descriptors on and closes its own.
+
+    Args:
+        transport: of the link.
+        rundir: where simulated wires are.
+        node: of the chip of real lines.
+        consumer: what the kernel shows as the user of real lines.
 
     Raises:
         UnsupportedError: this version cannot drive the medium.
@@ -42,8 +51,14 @@ def open_driver_fds(transport: Transport, rundir: RunDir) -> list[int]:
     """
     require_supported(transport)
     medium, lines = transport.medium, transport.lines
-    assert isinstance(medium, SimMedium)
     assert lines is not None
+    if isinstance(medium, GpioMedium):
+        from gpiomux.lines.gpio_request import request  # late: a machine without real lines needs no gpiod
+
+        assert node is not None
+        inputs, outputs = chip_offsets(lines)
+        return [request(node, lines, inputs, outputs, low_offsets(lines, inputs, outputs), consumer)]
+    assert isinstance(medium, SimMedium)
     set_faults(rundir.wire(medium.wire), medium.end, medium.faults, noisy=lines.into.data)
     return open_wire(rundir.wire(medium.wire), medium.end)
 
@@ -54,13 +69,51 @@ def open_driver(transport: Transport, fds: list[int]) -> LineDriver:
     Raises:
         UnsupportedError: this version cannot drive the medium.
         ProtocolError: the descriptors are not those of a simulated wire.
+        OSError: the chip is gone.
     """
     require_supported(transport)
     medium, lines = transport.medium, transport.lines
-    assert isinstance(medium, SimMedium)
     assert lines is not None
+    if isinstance(medium, GpioMedium):
+        return _gpio_lines(lines, fds)
+    assert isinstance(medium, SimMedium)
     inputs, outputs = request_order(lines)
     return SimulatedLines(fds, medium.end, inputs=inputs, outputs=outputs)
+
+
+def _gpio_lines(lines: Lines, fds: list[int]) -> GpioLines:
+    inputs, outputs = chip_offsets(lines)
+    (fd,) = fds
+    width = len(lines.into.data)
+    return GpioLines(
+        fd,
+        inputs=inputs,
+        outputs=outputs,
+        low=low_offsets(lines, inputs, outputs),
+        bias=lines.bias,
+        drive=lines.drive,
+        # The line code sleeps on what says that something is to be done: the peer's `req`, and the `ack` of ours.
+        watched=inputs[width:],
+    )
+
+
+def chip_offsets(lines: Lines) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Inputs and outputs of a link in the order of `request_order`, as offsets of the chip that it runs on."""
+    inputs, outputs = request_order(lines)
+    if lines.aggregate:
+        return inputs, outputs
+    sources = [line.offset for line in gathered("", lines)]
+    return _on(sources, inputs), _on(sources, outputs)
+
+
+def _on(sources: list[int | None], offsets: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(source for offset in offsets if (source := sources[offset]) is not None)
+
+
+def low_offsets(lines: Lines, inputs: Sequence[int], outputs: Sequence[int]) -> frozenset[int]:
+    """Those of `chip_offsets` that are active low."""
+    own = (offset for side in request_order(lines) for offset in side)
+    return frozenset(offset for offset, name in zip((*inputs, *outputs), own, strict=True) if name in lines.active_low)
 
 
 def request_order(lines: Lines) -> tuple[tuple[int, ...], tuple[int, ...]]:

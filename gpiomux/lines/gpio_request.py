@@ -40,14 +40,17 @@ _DRIVE = {
 Settings = dict["Iterable[int | str] | int | str", "gpiod.LineSettings | None"]
 
 
-def request(node: Path, lines: Lines, inputs: Sequence[int], outputs: Sequence[int], consumer: str) -> int:
+def request(
+    node: Path, lines: Lines, inputs: Sequence[int], outputs: Sequence[int], low: frozenset[int], consumer: str
+) -> int:
     """Request lines of a chip: outputs keep the level that they have, edges are off.
 
     Args:
         node: of the chip.
-        lines: what it says about bias, drive and active low, by offsets of the link's own chip.
-        inputs: pairs with `outputs` what the link's lines are on that chip, in the order of the request.
+        lines: tells bias and drive.
+        inputs: offsets on that chip, in the order of the request; `outputs` follow.
         outputs: see `inputs`.
+        low: those of both that are active low.
         consumer: what the kernel shows as the user of the lines, up to 31 characters.
 
     Returns:
@@ -56,7 +59,6 @@ def request(node: Path, lines: Lines, inputs: Sequence[int], outputs: Sequence[i
     Raises:
         MachineError: the kernel refuses; errno is EBUSY if somebody else has a line.
     """
-    low = low_offsets(lines, inputs, outputs)
     as_is: Settings = {offset: gpiod.LineSettings(active_low=offset in low) for offset in (*inputs, *outputs)}
     try:
         with gpiod.request_lines(str(node), as_is, consumer=consumer) as held:
@@ -81,12 +83,6 @@ def rest(node: Path, offsets: Sequence[int], consumer: str) -> None:
         gpiod.request_lines(str(node), settings, consumer=consumer).release()
     except (OSError, ValueError) as err:
         raise _refused(node, err) from err
-
-
-def low_offsets(lines: Lines, inputs: Sequence[int], outputs: Sequence[int]) -> frozenset[int]:
-    """Those of `inputs` and `outputs` that are active low; `active_low` counts lines of the link's own chip."""
-    own = (*lines.into.data, lines.into.req, lines.out.ack, *lines.out.data, lines.out.req, lines.into.ack)
-    return frozenset(offset for offset, name in zip((*inputs, *outputs), own, strict=True) if name in lines.active_low)
 
 
 def _settings(lines: Lines, inputs: Sequence[int], levels: dict[int, Value], low: frozenset[int]) -> Settings:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from gpiomux.errors import ConflictError
 from gpiomux.plan.observed import Foreign, Observed
 from gpiomux.plan.operations import Change, Create, Operation, Remove
-from gpiomux.plan.state import FLOORS, Address, Attachment, Datapath, Interface, Key, Mark, Netns, Resource, Route
+from gpiomux.plan.state import FLOORS, Address, Attachment, Chip, Datapath, Interface, Key, Mark, Netns, Resource, Route
 from gpiomux.plan.words import resource_words
 
 if TYPE_CHECKING:
@@ -30,12 +30,13 @@ class Plan:
     """What is left undone on purpose, one line each."""
 
     def of_datapath(self, link: str) -> Plan:
-        """The part that concerns the process of one link: itself, the children in its hands, their marks."""
+        """The part that concerns the process of one link: its chip, itself, the children in its hands, their marks."""
         return Plan(
             operations=tuple(
                 operation
                 for operation in self.operations
-                if isinstance(operation.resource, Datapath | Attachment | Mark) and operation.resource.link == link
+                if isinstance(operation.resource, Chip | Datapath | Attachment | Mark)
+                and operation.resource.link == link
             )
         )
 
@@ -89,10 +90,16 @@ def _in_place(have: Resource, want: Resource) -> Resource | None:
     """What `have` becomes without being made anew, or None if it must be."""
     if have == want:
         return want
+    if isinstance(have, Chip) and isinstance(want, Chip):
+        access = {
+            word: getattr(have if getattr(want, word) is None else want, word) for word in ("owner", "group", "mode")
+        }
+        aim = replace(want, **access)
+        return aim if replace(have, **access) == aim else None
     if not isinstance(have, Interface) or not isinstance(want, Interface):
         return None
-    aim = want if want.mac is not None else replace(want, mac=have.mac)
-    return aim if replace(have, mtu=aim.mtu, mac=aim.mac, up=aim.up) == aim else None
+    device = want if want.mac is not None else replace(want, mac=have.mac)
+    return device if replace(have, mtu=device.mtu, mac=device.mac, up=device.up) == device else None
 
 
 def _bared(kept: Iterable[Resource], removed: Iterable[Resource], wanted: Iterable[Resource]) -> set[Key]:

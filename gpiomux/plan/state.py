@@ -8,8 +8,12 @@ floor (`FLOORS`): lower floors are made first and removed last.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from gpiomux.config.model import SimMedium, Transport
+from gpiomux.config.model import GpioMedium, SimMedium, Transport
+
+if TYPE_CHECKING:
+    from gpiomux.config.gathered import Gathered
 
 Key = tuple[str, ...]
 """Kind, then what tells one of that kind from another."""
@@ -39,6 +43,29 @@ class Wire:
     @property
     def key(self) -> Key:
         return ("wire", self.name)
+
+    @property
+    def requires(self) -> tuple[Key, ...]:
+        return ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chip:
+    """The chip of a link with real lines; `owner`, `group` and `mode` of its node can change while it stands."""
+
+    link: str
+    lines: tuple[Gathered, ...]
+    """What it is gathered from, in order; empty for a device."""
+    device: str | None = None
+    """A device of the machine that is bound to the aggregator driver."""
+    owner: str | None = None
+    """Wanted: None leaves it as the system makes it; so for the next two."""
+    group: str | None = None
+    mode: int | None = None
+
+    @property
+    def key(self) -> Key:
+        return ("chip", self.link)
 
     @property
     def requires(self) -> tuple[Key, ...]:
@@ -119,9 +146,13 @@ class Datapath:
 
     @property
     def requires(self) -> tuple[Key, ...]:
-        medium = self.transport.medium
+        medium, lines = self.transport.medium, self.transport.lines
         interface = ("interface", self.link)
-        return (interface, ("wire", medium.wire)) if isinstance(medium, SimMedium) else (interface,)
+        if isinstance(medium, SimMedium):
+            return (interface, ("wire", medium.wire))
+        if isinstance(medium, GpioMedium) and lines is not None and lines.aggregate:
+            return (interface, ("chip", self.link))
+        return (interface,)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,9 +188,9 @@ class Mark:
         return (("child", self.child),)
 
 
-Resource = Netns | Wire | Interface | Address | Route | Datapath | Attachment | Mark
+Resource = Netns | Wire | Chip | Interface | Address | Route | Datapath | Attachment | Mark
 
-FLOORS: tuple[type[Resource], ...] = (Netns, Wire, Interface, Address, Route, Datapath, Attachment, Mark)
+FLOORS: tuple[type[Resource], ...] = (Netns, Wire, Chip, Interface, Address, Route, Datapath, Attachment, Mark)
 """The order in which resources are made."""
 
 State = frozenset[Resource]

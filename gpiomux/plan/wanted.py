@@ -6,9 +6,10 @@ from dataclasses import replace
 from ipaddress import ip_interface, ip_network
 from typing import TYPE_CHECKING
 
+from gpiomux.config.gathered import gathered
 from gpiomux.config.model import GpioMedium, Mode, ShmMedium, SimMedium
 from gpiomux.errors import UnsupportedError
-from gpiomux.plan.state import Address, Attachment, Datapath, Interface, Mark, Netns, Resource, Route, Wire
+from gpiomux.plan.state import Address, Attachment, Chip, Datapath, Interface, Mark, Netns, Resource, Route, Wire
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,15 +41,10 @@ def known_metric(to: str, metric: int | None) -> int | None:
 
 
 def _require_supported(config: Config) -> None:
-    media = {GpioMedium: "gpio", ShmMedium: "shm"}
-    refused = [
-        f"link {link.name}: medium {media[type(link.transport.medium)]}"
-        for link in config.links
-        if not isinstance(link.transport.medium, SimMedium)
-    ]
+    refused = [f"link {link.name}: medium shm" for link in config.links if isinstance(link.transport.medium, ShmMedium)]
     if refused:
         raise UnsupportedError(
-            f"this version of gpiomux cannot run {', '.join(refused)}", hint="use `medium: sim`, simulated lines"
+            f"this version of gpiomux cannot run {', '.join(refused)}", hint="use `medium: gpio` or `medium: sim`"
         )
 
 
@@ -56,14 +52,32 @@ def _link_resources(link: Link) -> Iterator[Resource]:
     kind = KINDS[link.transport.mode]
     if isinstance(link.transport.medium, SimMedium):
         yield Wire(name=link.transport.medium.wire)
+    yield from _chips(link)
     yield from _interface_resources(link.name, link.name, kind, link.netdev)
     yield Datapath(link=link.name, transport=_running(link.transport))
     for child in link.children:
         yield from _child_resources(link, child, kind)
 
 
+def _chips(link: Link) -> Iterator[Chip]:
+    medium, lines = link.transport.medium, link.transport.lines
+    if isinstance(medium, GpioMedium) and lines is not None and lines.aggregate:
+        yield Chip(
+            link=link.name,
+            lines=gathered(link.name, lines),
+            device=lines.device,
+            owner=medium.owner,
+            group=medium.group,
+            mode=medium.mode,
+        )
+
+
 def _running(transport: Transport) -> Transport:
-    """A transport as its datapath knows it: who holds the other end of a wire makes no difference there."""
+    """A transport as its datapath knows it: who holds the other end of a wire makes no difference there, nor who may
+    open the node of the chip.
+    """
+    if isinstance(transport.medium, GpioMedium):
+        return replace(transport, medium=GpioMedium())
     if not isinstance(transport.medium, SimMedium):
         return transport
     return replace(transport, medium=replace(transport.medium, external=False))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import assert_never
 
 from gpiomux.config.model import GpioMedium, ShmMedium, SimMedium, Transport
-from gpiomux.plan.state import Address, Attachment, Datapath, Interface, Mark, Netns, Resource, Route, Wire
+from gpiomux.plan.state import Address, Attachment, Chip, Datapath, Interface, Mark, Netns, Resource, Route, Wire
 
 
 def resource_name(resource: Resource) -> str:
@@ -15,7 +15,7 @@ def resource_name(resource: Resource) -> str:
             return resource.name
         case Address() | Route():
             return resource.interface
-        case Datapath():
+        case Chip() | Datapath():
             return resource.link
         case Attachment() | Mark():
             return resource.child
@@ -30,6 +30,8 @@ def resource_words(resource: Resource) -> str:
             return f"network namespace {name}"
         case Wire(name=name):
             return f"simulated wire {name}"
+        case Chip():
+            return _chip_words(resource)
         case Interface():
             return _interface_words(resource)
         case Address():
@@ -48,6 +50,8 @@ def resource_words(resource: Resource) -> str:
 
 def change_words(old: Resource, new: Resource) -> str:
     """One line that says which fields of a resource change, and how."""
+    if isinstance(old, Chip) and isinstance(new, Chip):
+        return f"chip of {new.link}: {_access_words(old)} -> {_access_words(new)}"
     if not isinstance(old, Interface) or not isinstance(new, Interface):
         return f"{resource_words(old)} -> {resource_words(new)}"
     changes = []
@@ -58,6 +62,20 @@ def change_words(old: Resource, new: Resource) -> str:
     if old.up != new.up:
         changes.append("down -> up" if new.up else "up -> down")
     return f"{_place(new)}: {', '.join(changes)}"
+
+
+def _chip_words(chip: Chip) -> str:
+    keys = list(dict.fromkeys(line.key for line in chip.lines if line.offset is not None))
+    keys += ["lines by name"] if any(line.offset is None for line in chip.lines) else []
+    origin = f"device {chip.device}" if chip.device is not None else f"{len(chip.lines)} lines: {', '.join(keys)}"
+    access = "" if (chip.owner, chip.group, chip.mode) == (None, None, None) else f", {_access_words(chip)}"
+    return f"chip of {chip.link} ({origin}{access})"
+
+
+def _access_words(chip: Chip) -> str:
+    mode = None if chip.mode is None else f"{chip.mode:04o}"
+    stated = (("owner", chip.owner), ("group", chip.group), ("mode", mode))
+    return ", ".join(f"{word} {value}" for word, value in stated if value is not None)
 
 
 def _place(interface: Interface) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,6 +14,7 @@ from gpiomux.config.model import (
     Faults,
     GpioMedium,
     Lines,
+    LineSource,
     Mode,
     ProtocolIds,
     ShmMedium,
@@ -19,7 +22,14 @@ from gpiomux.config.model import (
     Transport,
 )
 from gpiomux.errors import MachineError, ProtocolError, UnsupportedError
-from gpiomux.lines.backends import open_driver, open_driver_fds, request_order, require_supported
+from gpiomux.lines.backends import (
+    chip_offsets,
+    low_offsets,
+    open_driver,
+    open_driver_fds,
+    request_order,
+    require_supported,
+)
 from gpiomux.lines.handshake import Handshake
 from gpiomux.lines.wire_file import make_wire
 from gpiomux.rundir import RunDir
@@ -79,17 +89,40 @@ def test_faults_of_the_configuration_are_on_from_the_start(rundir: RunDir) -> No
     driver.close()
 
 
-@pytest.mark.parametrize(
-    ("medium", "name"), [(GpioMedium(), "gpio"), (ShmMedium(out="/dev/shm/a", into="/dev/shm/b"), "shm")]
-)
-def test_other_media_are_named_before_anything_is_done(rundir: RunDir, medium: Medium, name: str) -> None:
-    with pytest.raises(UnsupportedError, match=f"medium {name} ") as caught:
-        require_supported(transport(medium, None))
+def test_other_media_are_named_before_anything_is_done(rundir: RunDir) -> None:
+    wanted = transport(ShmMedium(out="/dev/shm/a", into="/dev/shm/b"), None)
+    with pytest.raises(UnsupportedError, match="medium shm ") as caught:
+        require_supported(wanted)
     assert caught.value.hint
     with pytest.raises(UnsupportedError):
-        open_driver_fds(transport(medium, None), rundir)
+        open_driver_fds(wanted, rundir)
     with pytest.raises(UnsupportedError):
-        open_driver(transport(medium, None), [])
+        open_driver(wanted, [])
+
+
+PINS = Lines(
+    out=Bundle(data=(3, 1), req=5, ack=2),
+    into=Bundle(data=(0,), req=4, ack=6),
+    sources=(LineSource(chip="soc", offsets=(20, 21, 22)), LineSource(chip="soc", offsets=(9, 8, 7, 6))),
+    active_low=(2, 3),
+)
+
+
+def test_lines_of_the_links_own_chip() -> None:
+    assert chip_offsets(PINS) == ((0, 4, 2), (3, 1, 5, 6))
+    assert low_offsets(PINS, *chip_offsets(PINS)) == {2, 3}
+
+
+def test_lines_of_the_source_chip() -> None:
+    bare = replace(PINS, aggregate=False)
+    assert chip_offsets(bare) == ((20, 8, 22), (9, 21, 7, 6))
+    assert low_offsets(bare, *chip_offsets(bare)) == {22, 9}
+
+
+def test_a_chip_that_is_not_there(rundir: RunDir, tmp_path: Path) -> None:
+    with pytest.raises(MachineError, match="gpiochip9: cannot request the lines of the link: No such file") as caught:
+        open_driver_fds(transport(GpioMedium(), PINS), rundir, node=tmp_path / "gpiochip9", consumer="gpiomux-x")
+    assert caught.value.errno == errno.ENOENT
 
 
 def test_simulated_lines_are_supported() -> None:

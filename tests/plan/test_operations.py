@@ -6,9 +6,10 @@ from dataclasses import replace
 
 import pytest
 
+from gpiomux.config.gathered import Gathered
 from gpiomux.config.model import GpioMedium, Mode, ProtocolIds, ShmMedium, Transport
 from gpiomux.plan.operations import Change, Create, Operation, Remove
-from gpiomux.plan.state import Address, Attachment, Datapath, Interface, Mark, Netns, Resource, Route, Wire
+from gpiomux.plan.state import Address, Attachment, Chip, Datapath, Interface, Mark, Netns, Resource, Route, Wire
 from gpiomux.plan.words import resource_name
 from tests.plan.configs import transport
 from tests.plan.model_machine import ModelMachine
@@ -16,11 +17,19 @@ from tests.plan.model_machine import ModelMachine
 GETH0 = Interface(name="geth0", link="geth0", kind="tap", netns="far", mtu=1500, mac="02:00:00:00:00:01", up=True)
 IDS = ProtocolIds(reader=1, writer=2)
 GPIO = Transport(mode=Mode.ETH, protocol=IDS, medium=GpioMedium(), lines=None)
+CHIP = Chip(
+    link="geth0",
+    lines=(Gathered(key="soc", offset=5), Gathered(key="soc", offset=4), Gathered(key="GPIO16", offset=None)),
+    group="gpio",
+    mode=0o660,
+)
 SHM = Transport(mode=Mode.RAW, protocol=IDS, medium=ShmMedium(out="/dev/shm/a", into="/dev/shm/b"), lines=None)
 
 WORDS: list[tuple[Resource, str, str]] = [
     (Netns(name="far"), "far", "network namespace far"),
     (Wire(name="cable0"), "cable0", "simulated wire cable0"),
+    (CHIP, "geth0", "chip of geth0 (3 lines: soc, lines by name, group gpio, mode 0660)"),
+    (Chip(link="geth0", lines=(), device="door"), "geth0", "chip of geth0 (device door)"),
     (GETH0, "geth0", "interface geth0 (tap) in netns far, mtu 1500, mac 02:00:00:00:00:01"),
     (
         replace(GETH0, netns=None, mac=None, up=False, kind="tun"),
@@ -65,6 +74,12 @@ def test_words(resource: Resource, name: str, words: str) -> None:
 )
 def test_words_of_a_change(new: Interface, words: str) -> None:
     assert Change(GETH0, new).describe() == f"~ interface geth0 (tap) in netns far: {words}"
+
+
+def test_words_of_a_change_of_access() -> None:
+    change = Change(replace(CHIP, owner="root"), replace(CHIP, owner="root", group="root", mode=0o600))
+    before, after = "owner root, group gpio, mode 0660", "owner root, group root, mode 0600"
+    assert change.describe() == f"~ chip of geth0: {before} -> {after}"
 
 
 @pytest.mark.parametrize(

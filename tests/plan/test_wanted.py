@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from gpiomux.config.load import load_file
-from gpiomux.config.model import Child, Config, GpioMedium, Link, Mode, Netdev, ProtocolIds, ShmMedium, Transport
+from gpiomux.config.model import (
+    Bundle,
+    Child,
+    Config,
+    GpioMedium,
+    Lines,
+    LineSource,
+    Link,
+    Mode,
+    Netdev,
+    ProtocolIds,
+    ShmMedium,
+    Transport,
+)
 from gpiomux.config.model import Route as WantedRoute
 from gpiomux.errors import UnsupportedError
-from gpiomux.plan.state import Address, Attachment, Datapath, Interface, Mark, Netns, Route, Wire
+from gpiomux.plan.state import Address, Attachment, Chip, Datapath, Interface, Mark, Netns, Route, Wire
 from gpiomux.plan.wanted import known_metric, wanted_state
 from tests.plan.configs import transport
 
@@ -77,18 +91,51 @@ def test_the_kernels_metric_is_none(to: str, metric: int | None, known: int | No
 
 def test_media_that_cannot_run_are_all_named() -> None:
     ids = ProtocolIds(reader=1, writer=2)
-    gpio = Transport(mode=Mode.RAW, protocol=ids, medium=GpioMedium(), lines=None)
     shm = Transport(mode=Mode.RAW, protocol=ids, medium=ShmMedium(out="/dev/shm/a", into="/dev/shm/b"), lines=None)
-    config = Config(
-        links=(
-            Link(name="pins", transport=gpio),
-            Link(name="geth0", transport=transport()),
-            Link(name="ring", transport=shm),
-        )
-    )
-    with pytest.raises(UnsupportedError, match="link pins: medium gpio, link ring: medium shm") as caught:
+    config = Config(links=(Link(name="geth0", transport=transport()), Link(name="ring", transport=shm)))
+    with pytest.raises(UnsupportedError, match="link ring: medium shm") as caught:
         wanted_state(config)
     assert caught.value.hint
+
+
+PINS = Lines(
+    out=Bundle(data=(0,), req=1, ack=2),
+    into=Bundle(data=(3,), req=4, ack=5),
+    sources=(LineSource(chip="soc", offsets=(7, 6, 5, 4)), LineSource(name="A"), LineSource(name="B")),
+)
+
+
+def pins(lines: Lines, medium: GpioMedium) -> Config:
+    wanted = Transport(mode=Mode.RAW, protocol=ProtocolIds(reader=1, writer=2), medium=medium, lines=lines)
+    return Config(links=(Link(name="pins", transport=wanted),))
+
+
+def test_real_lines_are_gathered_into_a_chip() -> None:
+    chip, interface, datapath = wanted_state(pins(PINS, GpioMedium(group="gpio", mode=0o660)))
+    assert isinstance(chip, Chip)
+    assert [(line.key, line.offset) for line in chip.lines] == [
+        ("soc", 7), ("soc", 6), ("soc", 5), ("soc", 4), ("A", None), ("B", None)
+    ]  # fmt: skip
+    assert (chip.owner, chip.group, chip.mode, chip.device) == (None, "gpio", 0o660, None)
+    assert set(datapath.requires) == {interface.key, chip.key}
+
+
+def test_who_may_open_a_chip_does_not_concern_its_datapath() -> None:
+    one, other = (wanted_state(pins(PINS, GpioMedium(mode=mode))) for mode in (None, 0o600))
+    assert one[-1] == other[-1]
+    assert one[0] != other[0]
+
+
+def test_a_device_becomes_the_chip() -> None:
+    chip = wanted_state(pins(replace(PINS, sources=(), device="door"), GpioMedium()))[0]
+    assert isinstance(chip, Chip)
+    assert (chip.device, chip.lines) == ("door", ())
+
+
+def test_without_aggregator_there_is_no_chip_of_the_link() -> None:
+    state = wanted_state(pins(replace(PINS, sources=PINS.sources[:1], aggregate=False), GpioMedium()))
+    assert [it.key[0] for it in state] == ["interface", "datapath"]
+    assert state[-1].requires == (("interface", "pins"),)
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)
