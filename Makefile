@@ -7,6 +7,7 @@
 VENV := .venv
 RUNTIME := $(VENV)/.installed
 DEV := $(VENV)/.installed-dev
+FUZZ := $(VENV)/.installed-fuzz
 
 # A .venv does not survive being moved or copied: its scripts and the editable install hold absolute paths.
 ifneq ($(shell cat $(RUNTIME) 2>/dev/null),$(CURDIR))
@@ -28,6 +29,13 @@ test: $(DEV) ## Run all tests that need no test kernel. ARGS="-k wire" passes op
 	$(VENV)/bin/python -m pytest $(ARGS)
 
 include tests/kernel/kernel.mk
+
+FUZZ_SECONDS ?= 60
+
+.PHONY: fuzz
+fuzz: $(FUZZ) ## Look for words and frames that the decoder cannot stand, for FUZZ_SECONDS (60). ARGS="FILE" replays.
+	$(VENV)/bin/python -m tests.fuzz.fuzz_decoder -max_total_time=$(FUZZ_SECONDS) -max_len=2000 \
+		-artifact_prefix=fuzz- $(ARGS)
 
 .PHONY: bench
 bench: $(RUNTIME) ## Measure idle load, goodput and start-up time; the table is also written to bench-out/.
@@ -53,6 +61,10 @@ $(RUNTIME): pyproject.toml gpiomux/version.py
 
 $(DEV): $(RUNTIME)
 	$(VENV)/bin/python -m pip install --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+$(FUZZ): $(RUNTIME)
+	$(VENV)/bin/python -m pip install --disable-pip-version-check --editable '.[fuzz]'
 	@touch $@
 
 .PHONY: FORCE

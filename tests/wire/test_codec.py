@@ -148,6 +148,39 @@ def test_the_next_clean_frame_is_found(case: tuple[bytes, int], frame: bytes, re
     assert decoder.decode(encoder.encode(frame, resynchronise=resynchronise)) == [frame]
 
 
+@given(words_and_width(), st.lists(st.binary(min_size=1, max_size=80), min_size=3, max_size=6), st.data())
+def test_the_way_back_is_one_frame_and_its_end(case: tuple[bytes, int], sent: list[bytes], data: st.DataObject) -> None:
+    """After the last fault on the line no more passes in vain than one whole frame and its end.
+
+    Any words may have come, and the line may begin to be right in the middle of a frame: at its end, or if that was hit
+    at the end of the one that follows, the receiver knows where it is. Every frame that begins after that arrives.
+    """
+    garbage, width = case
+    encoder, decoder = Encoder(width), Decoder(width, Counters())
+    lines = [encoder.encode(frame) for frame in sent]
+    after_fault = data.draw(st.integers(0, len(lines[0])))
+    decoder.decode(garbage)
+    found = decoder.decode(lines[0][after_fault:] + b"".join(lines[1:]))
+    # At once, if the first end came whole; else after the second frame and its end.
+    whole_end = len(lines[0]) - after_fault >= end_words(width)
+    awaited = sent[1:] if whole_end else sent[2:]
+    assert found[len(found) - len(awaited) :] == awaited
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_the_way_back_in_words(width: int) -> None:
+    """The bound of the test above in words, at its worst: the end of a frame is hit, and the longest frame follows."""
+    longest, most_words = b"\xff" * MAX_FRAME_BYTES, (MAX_LINE_BYTES + 2) * 8 // width
+    encoder, decoder = Encoder(width), Decoder(width, Counters())
+    hit = bytearray(encoder.encode(b"its end is hit"))
+    hit[-max(1, end_words(width) // 2)] ^= 1
+    assert decoder.decode(hit) == []
+    in_vain = encoder.encode(longest)
+    assert len(in_vain) <= most_words
+    assert decoder.decode(in_vain) == []
+    assert decoder.decode(encoder.encode(b"next")) == [b"next"]
+
+
 @given(FRAMES, st.sampled_from(WIDTHS), st.data())
 def test_one_wrong_bit_is_one_fault(frame: bytes, width: int, data: st.DataObject) -> None:
     """CRC-32 finds every error burst of up to 32 bits; flips that hit the stuffing may show as another fault."""
