@@ -64,8 +64,17 @@ class TwoEnds(RuleBasedStateMachine):
         self.sides = [Side(described, 1), Side(facing(described), 2)]
         for side in self.sides:
             side.start(0)
+        self.talk(0)
 
-    @rule(at=SIDES, flow=st.integers(0, 5), length=st.sampled_from((0, 10, 100, 600, 1400)), count=st.integers(1, 4))
+    def teardown(self) -> None:
+        """However a history ends, the ends recover from it."""
+        if hasattr(self, "sides"):
+            for side in self.sides:
+                side.settings = replace(side.settings, mtu=1500)
+                side.endpoint.set_mtu(1500)
+            self.heal()
+
+    @rule(at=SIDES, flow=st.integers(0, 5), length=st.sampled_from((0, 10, 100, 600, 1400)), count=st.integers(1, 30))
     def send(self, at: int, flow: int, length: int, count: int) -> None:
         side = self.sides[at]
         for _ in range(count):
@@ -76,12 +85,17 @@ class TwoEnds(RuleBasedStateMachine):
             side.endpoint.send(packet)
             side.sent.append((side.session, flow, packet))
 
-    @rule(at=SIDES, count=st.integers(1, 20))
-    def carry(self, at: int, count: int) -> None:
-        """So many frames arrive."""
-        for _ in range(count):
+    @rule(at=SIDES, fates=st.lists(st.sampled_from("aaalx"), min_size=5, max_size=40))
+    def carry(self, at: int, fates: list[str]) -> None:
+        """Frame by frame: each arrives, is lost or is spoilt; the other end answers when it has something to say."""
+        for number, fate in enumerate(fates):
             self.load(at)
-            self.arrive(at, self.sides[at].going)
+            words = self.sides[at].going
+            self.arrive(at, {"a": words, "l": b"", "x": words[: len(words) // 2] + words[len(words) // 2 + 1 :]}[fate])
+            if number % 3:
+                self.load(1 - at)
+                self.arrive(1 - at, self.sides[1 - at].going)
+            self.now_ns += MS
 
     @rule(at=SIDES)
     def talk(self, at: int) -> None:
