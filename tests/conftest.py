@@ -38,6 +38,8 @@ _refusal = pytest.StashKey[str]()
 def pytest_configure(config: pytest.Config) -> None:
     """Enter the private world before the first test; remember why it is not to be had."""
     settings.load_profile("gpiomux")
+    # Inside a user namespace every look-up says root, and pytest would fight root for its temporary directory.
+    os.environ.setdefault("LOGNAME", str(os.getuid()))
     try:
         namespaces.enter_private()
         config.stash[_refusal] = namespaces.tun_refusal()
