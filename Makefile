@@ -8,6 +8,7 @@ VENV := .venv
 RUNTIME := $(VENV)/.installed
 DEV := $(VENV)/.installed-dev
 FUZZ := $(VENV)/.installed-fuzz
+BENCH := $(VENV)/.installed-bench
 
 # A .venv does not survive being moved or copied: its scripts and the editable install hold absolute paths.
 ifneq ($(shell cat $(RUNTIME) 2>/dev/null),$(CURDIR))
@@ -38,7 +39,7 @@ fuzz: $(FUZZ) ## Look for words and frames that the decoder cannot stand, for FU
 		-artifact_prefix=fuzz- $(ARGS)
 
 .PHONY: bench
-bench: $(RUNTIME) ## Measure idle load, goodput and start-up time; the table is also written to bench-out/.
+bench: $(BENCH) ## Measure idle load, goodput and start-up time; table and pictures are also written to bench-out/.
 	$(VENV)/bin/python -m tests.bench.bench
 
 .PHONY: clean
@@ -65,6 +66,10 @@ $(DEV): $(RUNTIME)
 
 $(FUZZ): $(RUNTIME)
 	$(VENV)/bin/python -m pip install --disable-pip-version-check --editable '.[fuzz]'
+	@touch $@
+
+$(BENCH): $(RUNTIME)
+	$(VENV)/bin/python -m pip install --disable-pip-version-check --editable '.[bench]'
 	@touch $@
 
 .PHONY: FORCE

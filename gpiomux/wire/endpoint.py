@@ -85,6 +85,10 @@ class Endpoint:
             return
         self._session.put(flow_of(self._settings.mode, packet.mark, packet.payload), packet)
 
+    def packets(self) -> int:
+        """Packets that were given to `send` and are not known to have arrived."""
+        return 0 if self._session is None else self._session.packets()
+
     def set_mtu(self, mtu: int) -> None:
         """Take another MTU; there is no carrier until the peer has the same."""
         self.peering.set_mtu(mtu)

@@ -1,4 +1,4 @@
-"""The benchmark: load of idle links, goodput of TCP, and what it costs to start the client.
+"""The benchmark: load of idle links, goodput of TCP, the protocol against bare words, and starting the client.
 
 Runs in private namespaces like the demo. Figures of one run stand beside each other and are compared as ratios;
 a figure of another machine or another day says little. The table is printed, and written to bench-out/bench.json.
@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from tests import namespaces, traffic
+from tests.bench import lines, plots, words
 
 ROOT = Path(__file__).parents[2]
 GPIOMUX = Path(sys.executable).with_name("gpiomux")
@@ -175,7 +176,11 @@ def main() -> int:
         figures = idle_load() | round_trips() | goodput() | start_up()
     finally:
         gpiomux("down")
+    print("measuring words, with and without the protocol", flush=True)
+    figures |= lines.ratios() | words.figures()
     report(figures)
+    for path in plots.draw(OUTPUT.parent):
+        print(f"drawn: {path.relative_to(ROOT)}")
     if figures["idle_pair_cpu_percent"] >= IDLE_LIMIT_PERCENT:
         print(
             f"an idle pair of links takes {IDLE_LIMIT_PERCENT:g} % of a CPU or more: that is too much", file=sys.stderr

@@ -132,12 +132,6 @@ class End:
         self._epochs = random.Random(seed)
         self.endpoint = make_endpoint(settings, self._epochs.random().__hash__())
 
-    @property
-    def unsent_packets(self) -> int:
-        """Packets in the endpoint that have not gone out."""
-        session = self.endpoint._session
-        return 0 if session is None else session.packets()
-
     def restart(self, now_ns: int) -> None:
         self.line.break_off()
         self._begin()
@@ -190,7 +184,7 @@ class Pair:
     def quiet(self) -> bool:
         """Both have a carrier, and all that was sent with this carrier has arrived; datagrams: has gone out."""
         return self.up and not any(
-            end.waiting or (end.unsent_packets if end.settings.datagram else end.owed) for end in self.ends
+            end.waiting or (end.endpoint.packets() if end.settings.datagram else end.owed) for end in self.ends
         )
 
     def run(self, duration_ns: int, *, until_quiet: bool = False) -> None:

@@ -164,7 +164,7 @@ class TwoEnds(RuleBasedStateMachine):
         for _ in range(HEALING_TURNS):
             self.talk(0)
             self.observe()
-            if all(side.endpoint.peering.up and not side.endpoint._session.packets() for side in self.sides):
+            if all(side.endpoint.peering.up and not side.endpoint.packets() for side in self.sides):
                 break
             self.wait(500)
         else:

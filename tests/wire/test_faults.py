@@ -190,3 +190,13 @@ def test_the_tests_own_ledger_finds_what_is_wrong(datagram: bool) -> None:
     else:
         with pytest.raises(AssertionError):
             pair.check()
+
+
+def test_an_idle_link_stays_up_in_noise() -> None:
+    """An hour with one flipped bit in a thousand: hellos get lost three in a row, short frames do not."""
+    pair = Pair(SETTINGS, seed=1, word_ns=100_000)
+    pair.run(2 * S)
+    for end in pair.ends:
+        end.line.spoil = Spoil(flip=1e-3 * 8)
+    pair.run(3600 * S)
+    assert [end.session for end in pair.ends] == [1, 1]

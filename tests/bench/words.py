@@ -1,0 +1,106 @@
+"""What the protocol costs in words, in virtual time: exact, and the same on every machine.
+
+Two endpoints with a perfect or a noisy line between them, both ways at once, one word in each unit of time. Goodput is
+the share of the words that are payload of packets; round trips are counted in words.
+"""
+
+from __future__ import annotations
+
+from gpiomux.wire.packet import Packet
+from gpiomux.wire.timing import MAX_FRAME_DATA_BYTES, OVERHEAD_BYTES
+from tests.wire.conftest import SETTINGS
+from tests.wire.lossy_wire import Pair, Spoil
+
+WORD_NS = 1_000
+S = 1_000_000_000
+SIZES = (64, 128, 256, 512, 1024, 1500)
+ERROR_RATES = (1e-6, 1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 2e-3)
+ECHO_BYTES = 64 + 28
+"""A ping of 64 bytes: IPv4 and ICMP headers, payload."""
+ECHO_MARK = 1
+"""Makes it another flow than the bulk."""
+WAITING = 400
+"""More than go out in one step of the measurement."""
+MEASURE_NS = 2 * S
+ECHOES = 20
+
+Figures = dict[str, float]
+
+
+class Load:
+    """Keeps one end supplied with packets of one flow."""
+
+    def __init__(self, pair: Pair, size: int) -> None:
+        self._pair, self._size, self._number = pair, size, 0
+
+    def refill(self, *ends: int) -> None:
+        for end in ends:
+            while len(self._pair.ends[end].waiting) < WAITING:
+                self._number += 1
+                payload = b"\0bulk" + bytes(15) + self._number.to_bytes(8, "big") + bytes(self._size - 28)
+                self._pair.ends[end].waiting.append(Packet(0, payload))
+
+
+def connected_pair(error_rate: float = 0.0) -> Pair:
+    pair = Pair(SETTINGS, seed=1, word_ns=WORD_NS)
+    pair.run(S)
+    for end in pair.ends:
+        end.line.spoil = Spoil(flip=error_rate * SETTINGS.width_out)
+    return pair
+
+
+def goodput(size: int, *, both: bool, error_rate: float = 0.0) -> float:
+    """Payload bytes that arrive for each word that one direction could carry."""
+    pair = connected_pair(error_rate)
+    load, senders = Load(pair, size), (0, 1) if both else (0,)
+    end_ns = pair.now_ns + MEASURE_NS
+    while pair.now_ns < end_ns:
+        load.refill(*senders)
+        pair.run(20_000_000)
+    arrived = sum(len(packet.payload) for end in pair.ends for packet in end.received)
+    return arrived / (MEASURE_NS / WORD_NS)
+
+
+def echo_words(*, loaded: bool) -> float:
+    """Words that pass in one direction while a small packet goes and its answer comes back; the mean of many."""
+    pair = connected_pair()
+    load = Load(pair, 1500)
+    total_ns = 0
+    for number in range(ECHOES):
+        if loaded:
+            load.refill(0, 1)
+            pair.run(777_000 + number * 13_000)  # somewhere in the middle of a frame
+        start_ns = pair.now_ns
+        for sender, receiver in (pair.ends, pair.ends[::-1]):
+            sender.waiting.insert(0, Packet(ECHO_MARK, number.to_bytes(4, "big") + bytes(ECHO_BYTES - 4)))
+            known = len(receiver.received)
+            while not any(packet.mark == ECHO_MARK for packet in receiver.received[known:]):
+                if loaded:
+                    load.refill(0, 1)
+                pair.run(WORD_NS * 4)
+        total_ns += pair.now_ns - start_ns
+        pair.run(0 if loaded else 10_000_000)
+    return total_ns / ECHOES / WORD_NS
+
+
+def figures() -> Figures:
+    """All numbers of this page."""
+    idle, loaded = echo_words(loaded=False), echo_words(loaded=True)
+    fragment = MAX_FRAME_DATA_BYTES + OVERHEAD_BYTES
+    clean = goodput(1500, both=False)
+    return {
+        "words_share_1500_one_way": clean,
+        "words_share_1500_both_ways": goodput(1500, both=True),
+        "words_share_256_one_way": goodput(256, both=False),
+        "words_share_256_both_ways": goodput(256, both=True),
+        "words_errors_1e-4_of_clean": goodput(1500, both=False, error_rate=1e-4) / clean,
+        "words_errors_1e-3_of_clean": goodput(1500, both=False, error_rate=1e-3) / clean,
+        "words_echo_idle": idle,
+        "words_echo_loaded": loaded,
+        "words_echo_loaded_of_allowed": loaded / (4 * idle + fragment),
+    }
+
+
+if __name__ == "__main__":
+    for name, figure in figures().items():
+        print(f"{name:35} {figure:10.3f}")
