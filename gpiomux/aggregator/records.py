@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
@@ -73,8 +74,10 @@ def load_all(directory: Path) -> list[Record]:
 
 
 def forget(directory: Path, link: str) -> None:
-    """Remove the record of a link, if there is one."""
+    """Remove the record of a link, if there is one, and the directory with the last."""
     (directory / f"{link}.json").unlink(missing_ok=True)
+    with suppress(OSError):  # others are in there
+        directory.rmdir()
 
 
 def _from_plain(path: Path) -> Record:

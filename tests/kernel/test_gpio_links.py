@@ -1,0 +1,172 @@
+"""Links over real lines: `gpiomux apply` on the null modem, with what a user does and what a user sees."""
+
+from __future__ import annotations
+
+import grp
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.e2e.host import Host
+from tests.kernel import chips, modem
+from tests.kernel.chips import two_links
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+pytestmark = [pytest.mark.kernel, pytest.mark.netns]
+
+DIRECT = "direct"
+BYTES = 256 * 1024
+
+
+@pytest.fixture
+def host(tmp_path: Path, network: None, cable: None) -> Iterator[Host]:
+    """A machine without links; afterwards it has no chip that was not there before."""
+    before = chips.aggregators()
+    host = Host(tmp_path)
+    yield host
+    host.ask("down")
+    assert chips.aggregators() == before
+    assert modem.fights() == 0
+
+
+@pytest.fixture(params=["configfs", "sysfs"])
+def door(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The way in which chips are made."""
+    monkeypatch.setenv("GPIOMUX_AGGREGATOR", request.param)
+    return str(request.param)
+
+
+SENDER = """
+import socket, sys
+with socket.create_connection(("10.10.0.2", 7000), timeout=300) as sock, open(sys.argv[1], "rb") as file:
+    sock.sendfile(file)
+"""
+RECEIVER = """
+import socket, sys
+with socket.create_server(("10.10.0.2", 7000)) as server, open(sys.argv[1], "wb") as file:
+    print("ready", flush=True)
+    server.settimeout(300)
+    sock, _ = server.accept()
+    while piece := sock.recv(65536):
+        file.write(piece)
+"""
+
+
+def carry(directory: Path, count: int) -> None:
+    """Send bytes by TCP from here to the namespace `far`, and compare them."""
+    sent, received = directory / "sent", directory / "received"
+    sent.write_bytes(os.urandom(count))
+    far = ["ip", "netns", "exec", "far", sys.executable, "-c", RECEIVER, str(received)]
+    with subprocess.Popen(far, stdout=subprocess.PIPE) as server:
+        assert server.stdout is not None
+        assert server.stdout.readline() == b"ready\n"
+        subprocess.run([sys.executable, "-c", SENDER, str(sent)], check=True)
+        assert server.wait() == 0
+    assert received.read_bytes() == sent.read_bytes()
+
+
+def test_a_file_of_two_links_is_applied(host: Host, door: str, multiple: bool, tmp_path: Path) -> None:
+    text = two_links()
+    planned = host.ask("plan", host.file(text)).output
+    assert "+ chip of geth0 (20 lines: null-modem.0)" in planned
+    assert host.apply(text) == planned
+    assert host.gpiomux("plan", host.file(text)) == "nothing to do\n"
+    for end, link in enumerate(("geth0", "geth1")):
+        (device,) = chips.consumers(modem.LABELS[end])
+        lines = chips.chip(device).lines
+        assert {line.consumer for line in lines} == {f"gpiomux-{link}"}
+        assert [line.output for line in lines] == [True] * 10 + [False] * 10
+        if door == "configfs":
+            names = [f"{link}-out-data{bit}" for bit in range(8)] + [f"{link}-out-req", f"{link}-in-ack"]
+            names += [f"{link}-in-data{bit}" for bit in range(8)] + [f"{link}-in-req", f"{link}-out-ack"]
+            assert [line.name for line in lines] == names
+    host.run("ping", "-c", "3", "-W", "30", "10.10.0.2")
+    host.gpiomux("down")
+    assert chips.aggregators() == []
+    assert chips.consumers(modem.LABELS[0]) == set()
+
+
+@pytest.mark.parametrize("width", [1, 2, 4, 8])
+def test_packets_cross_at_every_width(host: Host, width: int) -> None:
+    host.apply(two_links(width=width))
+    host.run("ping", "-c", "2", "-W", "60", "-s", "200", "10.10.0.2")
+
+
+@pytest.mark.parametrize("way", ["configfs", "sysfs", DIRECT])
+def test_tcp_carries_every_byte(host: Host, way: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if way != DIRECT:
+        monkeypatch.setenv("GPIOMUX_AGGREGATOR", way)
+    host.apply(two_links(aggregate=way != DIRECT))
+    assert bool(chips.aggregators()) == (way != DIRECT)
+    carry(tmp_path, BYTES)
+
+
+def test_a_device_of_the_device_tree_is_bound_and_given_back(host: Host) -> None:
+    text = two_links()
+    for name, label in (("near", modem.LABELS[0]), ("far", modem.LABELS[1])):
+        text = text.replace(f'from: [{{chip: {label}, offsets: "0-9,16-25"}}]', f"device: {name}")
+    assert "+ chip of geth0 (device near)" in host.apply(text)
+    assert {line.consumer for line in chips.chip("near").lines} == {"gpiomux-geth0"}
+    host.run("ping", "-c", "1", "-W", "30", "10.10.0.2")
+    assert host.gpiomux("plan", host.file(text)) == "nothing to do\n"
+    host.gpiomux("down")
+    for name in ("near", "far"):
+        assert not (chips.DEVICES / name / "driver").exists()
+        assert (chips.DEVICES / name / "driver_override").read_text() == "(null)\n"
+
+
+def test_settings_of_lines_reach_them(host: Host) -> None:
+    """Both ends say 1 by the low level."""
+    host.apply(two_links(settings=', active_low: "0-19", idle: keep'))
+    (device,) = chips.consumers(modem.LABELS[0])
+    assert all(line.active_low for line in chips.chip(device).lines)
+    host.run("ping", "-c", "1", "-W", "30", "10.10.0.2")
+
+
+def test_who_may_open_a_chip(host: Host) -> None:
+    """A user of the group opens the chip of that link and no other; a change of the file needs no new chip."""
+    group = grp.getgrgid(65534).gr_name
+    text = two_links(near=f', access: {{group: {group}, mode: "0660"}}')
+    host.apply(text)
+    nodes = {link: f"/dev/{_node(link, end)}" for end, link in enumerate(("geth0", "geth1"))}
+
+    def opens(node: str) -> bool:
+        code = "import os, sys; os.setgroups([]); os.setresgid(65534, 65534, 65534); os.setresuid(65533, 65533, 65533)"
+        done = subprocess.run([sys.executable, "-c", f"{code}; os.open(sys.argv[1], os.O_RDWR)", node])
+        return done.returncode == 0
+
+    assert (opens(nodes["geth0"]), opens(nodes["geth1"])) == (True, False)
+    processes = host.datapaths()
+    for pid in processes.values():
+        with open(f"/proc/{pid}/status", encoding="ascii") as status:
+            fields = dict(line.split(":", 1) for line in status)
+        assert fields["Uid"].split() == ["65534"] * 4
+        assert int(fields["CapEff"], 16) == 0
+    changed = text.replace('"0660"', '"0600"')
+    output = host.gpiomux("apply", host.file(changed))
+    assert output.startswith("~ chip of geth0: ")
+    assert not opens(nodes["geth0"])
+    assert host.datapaths() == processes
+
+
+def _node(link: str, end: int) -> str:
+    (device,) = chips.consumers(modem.LABELS[end])
+    return chips.chip(device).node.name
+
+
+def test_cycles_leave_nothing(host: Host) -> None:
+    """Held to in earnest by `make test-kernel CYCLES=200`."""
+    path = host.file(two_links())
+    before = chips.descriptors()
+    for _ in range(int(os.environ.get("CYCLES", "5"))):
+        host.gpiomux("apply", path)
+        host.gpiomux("down")
+        assert chips.aggregators() == []
+        assert chips.consumers(modem.LABELS[0]) == set()
+    assert chips.descriptors() == before
