@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from gpiomux.config.model import Delivery
 from gpiomux.datapath.edges import Edges
 from gpiomux.datapath.interfaces import Interfaces
+from gpiomux.datapath.patience import Patience
 from gpiomux.lines.handshake import Handshake
 from gpiomux.wire.endpoint import Endpoint, Settings
 from gpiomux.wire.events import LinkDown, LinkUp, PacketReceived
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
 WORDS_PER_TURN = 4096
 """Readings of the lines after which interfaces and the daemon get their turn, whatever the lines do."""
 PACKETS_PER_TURN = 8
-SPIN_STEP = 8
-"""Fruitless readings of the lines that are tried more after each sleep."""
 STUCK_NS = 400_000_000
 """A word that nobody takes is driven again after so long: an edge may have been lost on the way."""
 
@@ -71,7 +70,7 @@ class Pump:
         )
         self._driver = driver
         self._edges = Edges(driver)
-        self._most_spin = self._spin = transport.code.spin
+        self._patience = Patience(transport.code.spin)
         self._poller = select.poll()
         self._poller.register(driver.fileno(), select.POLLIN)
         self._callbacks: dict[int, Callable[[], None]] = {}
@@ -109,12 +108,7 @@ class Pump:
         self._serve(ready)
 
     def _move_words(self) -> bool:
-        """Send and receive what goes without waiting; False if the lines have nothing more to say for now.
-
-        How long to wait for them is learnt: waiting that pays off makes the next wait longer, waiting in vain makes
-        it shorter, and each sleep a little longer again. So a peer on another CPU is polled, and one that needs this
-        CPU to answer gets it.
-        """
+        """Send and receive what goes without waiting; False if the lines have nothing more to say for now."""
         endpoint, handshake = self.endpoint, self.handshake
         now_ns = time.monotonic_ns()
         endpoint.on_deadline(now_ns)
@@ -126,8 +120,11 @@ class Pump:
             if words:
                 handshake.load(words)
                 self._loaded = True
-        busy = handshake.run(self._spin, WORDS_PER_TURN)
-        self._spin = min(self._spin * 2, self._most_spin) if busy else self._spin * 3 // 4 + 1
+        busy = handshake.run(self._patience.looks, WORDS_PER_TURN)
+        if busy:
+            self._patience.paid_off()
+        else:
+            self._patience.in_vain()
         if handshake.received:
             endpoint.receive(handshake.received, time.monotonic_ns())
             handshake.received.clear()
@@ -155,7 +152,6 @@ class Pump:
             if not ready and not self.handshake.pending():
                 self.sleeping = True
                 self.sleeps += 1
-                self._spin = min(self._spin + SPIN_STEP, self._most_spin)
                 ready = self._poller.poll(self._timeout_ms())
                 if not ready and not self.handshake.idle:
                     self.handshake.repeat()
