@@ -66,11 +66,12 @@ def load_all(directory: Path) -> list[Record]:
     """
     try:
         paths = sorted(path for path in directory.iterdir() if path.suffix == ".json")
-        return [_from_plain(path) for path in paths]
+        texts = {path: path.read_text(encoding="utf-8") for path in paths}
     except FileNotFoundError:
         return []
     except OSError as err:
         raise MachineError(f"cannot read {directory}: {err.strerror}", errno=err.errno or 0) from err
+    return [_from_plain(path, text) for path, text in texts.items()]
 
 
 def forget(directory: Path, link: str) -> None:
@@ -80,9 +81,9 @@ def forget(directory: Path, link: str) -> None:
         directory.rmdir()
 
 
-def _from_plain(path: Path) -> Record:
+def _from_plain(path: Path, text: str) -> Record:
     try:
-        plain = json.loads(path.read_text(encoding="utf-8"))
+        plain = json.loads(text)
         lines = tuple(Gathered(**line) for line in plain.pop("lines"))
         places = tuple((label, offset) for label, offset in plain.pop("places"))
         return Record(lines=lines, places=places, **plain)
