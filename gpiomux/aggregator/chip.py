@@ -56,9 +56,18 @@ class Chips:
     def standing(self) -> list[Standing]:
         """All chips of ours, by link.
 
+        Under the lock as well: the kernel lets nobody read a group in configfs that it is busy with, and a removal
+        that waits for a reader would let us wait with it.
+
         Raises:
             MachineError: something cannot be looked at.
         """
+        if not self._roots.driver.is_dir():
+            return []
+        with locked(self._roots.driver):
+            return self._standing()
+
+    def _standing(self) -> list[Standing]:
         found = [
             Standing(
                 link=group.name.removeprefix(PREFIX),

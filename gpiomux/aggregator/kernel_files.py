@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-PATIENCE_S = 10.0
+PATIENCE_S = 5.0
 """How long the kernel may take. Removing a chip takes it milliseconds, or until a reader of its lines wakes up."""
 
 _WRITER = """
