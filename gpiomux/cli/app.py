@@ -124,6 +124,12 @@ def stats(json: Json = False) -> Run:
 
 
 @app.command()
+def chips(json: Json = False) -> Run:
+    """Print the GPIO chips of this machine and their lines."""
+    return partial(show.chips, json=json)
+
+
+@app.command()
 def add_child(link: LinkName, child: ChildName) -> Run:
     """Give a link a child.
 

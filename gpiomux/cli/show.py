@@ -1,4 +1,4 @@
-"""The verbs that read: validate, plan, show, status, stats. Each returns the exit status; none changes anything."""
+"""The verbs that read: validate, plan, show, status, stats, chips. Each returns an exit status and changes nothing."""
 
 from __future__ import annotations
 
@@ -109,6 +109,24 @@ def stats(*, json: bool) -> int:
         from gpiomux.stats import report
 
         output.tables(report.stats_tables(answer))
+    return 0
+
+
+def chips(*, json: bool) -> int:
+    """Print the GPIO chips of the machine.
+
+    Raises:
+        GpiomuxError: nobody could be asked, or the chips cannot be looked at.
+    """
+    answer = ask.read("chips")
+    if json:
+        output.as_json(answer)
+    elif not answer["chips"]:
+        output.line("this machine shows no GPIO chip")
+    else:
+        from gpiomux.stats import report
+
+        output.tables(report.chips_tables(answer))
     return 0
 
 

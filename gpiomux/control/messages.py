@@ -40,6 +40,7 @@ VERBS: Mapping[str, Mapping[str, type]] = {
     "show": {},
     "status": {},
     "stats": {},
+    "chips": {},
     "add-child": {"link": str, "child": str},
     "del-child": {"child": str},
     "add-mark": {"child": str, "mark": int},
@@ -48,7 +49,7 @@ VERBS: Mapping[str, Mapping[str, type]] = {
 }
 """Every verb with its arguments; a list holds text. All arguments are required."""
 
-READING_VERBS = frozenset({"plan", "show", "status", "stats"})
+READING_VERBS = frozenset({"plan", "show", "status", "stats", "chips"})
 """Verbs that change nothing."""
 
 _KINDS: Mapping[str, type[GpiomuxError]] = {

@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from gpiomux.apply.chips_report import report_chips
 from gpiomux.apply.datapaths import Datapaths
 from gpiomux.config.model import GpioMedium, ShmMedium, SimMedium
 from gpiomux.config.plain import config_to_plain
@@ -42,7 +43,7 @@ UNATTENDED = Record(state="failed", last_exit="not running, and no gpiomuxd to s
 
 
 class Reading:
-    """Answers `plan`, `show`, `status` and `stats`.
+    """Answers `plan`, `show`, `status`, `stats` and `chips`.
 
     *Threads and processes:* each call stands for itself, any number of threads at once.
     """
@@ -71,6 +72,8 @@ class Reading:
                 return {"daemon": self._daemon(), "links": links}
             case "stats":
                 return {"links": [self._stats(link) for link in applied.links]}
+            case "chips":
+                return report_chips(self._rundir, [link.name for link in applied.links])
             case _:
                 raise AssertionError(f"verb {request.verb} does not read")
 

@@ -1,7 +1,7 @@
 """What the daemon tells about the links, as tables of text: no layout, no colour, no terminal.
 
-The dictionaries are the answers to the verbs `status` and `stats` on the control socket; `gpiomux status --json` and
-`gpiomux stats --json` print them as they are.
+The dictionaries are the answers to the verbs `status`, `stats` and `chips` on the control socket; with `--json` these
+verbs print them as they are.
 """
 
 from __future__ import annotations
@@ -58,6 +58,20 @@ def stats_tables(stats: Answer) -> tuple[Table, ...]:
                 tables.append(Table(title=f"{link['name']} {part}", rows=rows))
         tables.extend(_interfaces_table(link))
     return tuple(tables)
+
+
+def chips_tables(chips: Answer) -> tuple[Table, ...]:
+    """One table of lines for each GPIO chip; its note is the link whose chip it is."""
+    return tuple(
+        Table(
+            title=f"{chip['node'].rpartition('/')[2]} [{chip['label']}]",
+            note=f"chip of {chip['link']}" if chip["link"] else "",
+            tone=Tone.GOOD if chip["link"] else Tone.PLAIN,
+            columns=("line", "name", "direction", "consumer", "link"),
+            rows=tuple(_line_row(line) for line in chip["lines"]),
+        )
+        for chip in chips["chips"]
+    )
 
 
 def duration(seconds: float) -> str:
@@ -148,6 +162,12 @@ def _interfaces_table(link: Answer) -> list[Table]:
     names = tuple(dict.fromkeys(name for counted in interfaces.values() for name in counted))
     rows = tuple((name, *(_number(counted.get(key, 0)) for key in names)) for name, counted in interfaces.items())
     return [Table(title=f"{link['name']} interfaces", columns=("interface", *names), rows=rows)]
+
+
+def _line_row(line: Answer) -> tuple[str, ...]:
+    direction = f"{line['direction']}, active low" if line["active_low"] else line["direction"]
+    consumer = line["consumer"] or ("unknown" if line["used"] else "-")
+    return str(line["offset"]), line["name"] or "-", direction, consumer, line["link"] or "-"
 
 
 def _number(value: int | float | bool | str) -> str:

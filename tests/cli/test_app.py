@@ -20,6 +20,7 @@ from gpiomux.cli.app import parse
         ("show", partial(show.show, json=False)),
         ("status --json", partial(show.status, json=True)),
         ("stats", partial(show.stats, json=False)),
+        ("chips", partial(show.chips, json=False)),
         ("add-child l c", partial(change.perform, "add-child", {"link": "l", "child": "c"})),
         ("add_child my_link my_child", partial(change.perform, "add-child", {"link": "my_link", "child": "my_child"})),
         ("del_child c", partial(change.perform, "del-child", {"child": "c"})),

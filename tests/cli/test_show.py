@@ -166,6 +166,32 @@ def test_stats_show_tables(run: Run, daemon: FakeDaemon) -> None:
     )
 
 
+def test_chips_show_tables(run: Run, daemon: FakeDaemon) -> None:
+    line = {"offset": 0, "name": "", "direction": "input", "active_low": False, "used": False, "consumer": ""}
+    held = {**line, "offset": 1, "name": "A", "direction": "output", "active_low": True, "used": True}
+    chip = {"node": "/dev/gpiochip3", "label": "soc", "link": None, "lines": [{**line, "link": None}]}
+    chip["lines"] = [{**line, "link": None}, {**held, "consumer": "gpiomux-g0", "link": "g0"}, {**held, "link": None}]
+    daemon.answers["chips"] = {"chips": [chip, {**chip, "node": "/dev/gpiochip4", "link": "g0", "lines": []}]}
+    assert run("chips") == (
+        0,
+        "gpiochip3 [soc]\n"
+        "  line  name  direction           consumer    link\n"
+        "     0  -     input               -           -\n"
+        "     1  A     output, active low  gpiomux-g0  g0\n"
+        "     1  A     output, active low  unknown     -\n"
+        "\n"
+        "gpiochip4 [soc]: chip of g0\n"
+        "  line  name  direction  consumer  link\n",
+        "",
+    )
+    assert json.loads(run("chips", "--json").out) == daemon.answers["chips"]
+
+
+def test_a_machine_without_chips(run: Run, daemon: FakeDaemon) -> None:
+    daemon.answers["chips"] = {"chips": []}
+    assert run("chips") == (0, "this machine shows no GPIO chip\n", "")
+
+
 @pytest.mark.parametrize("verb", ["status", "stats", "show"])
 def test_json_is_the_answer_itself(run: Run, daemon: FakeDaemon, verb: str) -> None:
     daemon.answers["status"] = answers.status(answers.link_status())

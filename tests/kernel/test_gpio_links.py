@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import grp
+import json
 import os
 import subprocess
 import sys
@@ -86,6 +87,10 @@ def test_a_file_of_two_links_is_applied(host: Host, door: str, multiple: bool, t
             names = [f"{link}-out-data{bit}" for bit in range(8)] + [f"{link}-out-req", f"{link}-in-ack"]
             names += [f"{link}-in-data{bit}" for bit in range(8)] + [f"{link}-in-req", f"{link}-out-ack"]
             assert [line.name for line in lines] == names
+    told = json.loads(host.gpiomux("chips", "--json"))["chips"]
+    assert {chip["link"] for chip in told} == {"geth0", "geth1", None}
+    (near,) = (chip for chip in told if chip["label"] == modem.LABELS[0])
+    assert [line["link"] for line in near["lines"]] == ["geth0"] * 10 + [None] * 6 + ["geth0"] * 10 + [None] * 6
     host.run("ping", "-c", "3", "-W", "30", "10.10.0.2")
     host.gpiomux("down")
     assert chips.aggregators() == []
