@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from gpiomux.aggregator import sources
 from gpiomux.aggregator.chip import Chips
 from gpiomux.aggregator.inventory import read_chips
-from gpiomux.aggregator.roots import Roots
+from gpiomux.aggregator.roots import CONFIGFS, SYSFS, Roots
 from gpiomux.aggregator.support import require_aggregator, require_gpio
 from gpiomux.config.gathered import Gathered, gathered
 from gpiomux.config.model import GpioMedium, Idle
@@ -37,8 +37,15 @@ DOOR = "GPIOMUX_AGGREGATOR"
 
 
 def chips_of(rundir: RunDir) -> Chips:
-    """The chips of this machine, as a run directory knows them."""
-    return Chips(Roots(run=rundir.chips), os.environ.get(DOOR) or None)
+    """The chips of this machine, as a run directory knows them.
+
+    Raises:
+        UnsupportedError: the environment names a door that does not exist.
+    """
+    door = os.environ.get(DOOR) or None
+    if door not in (None, CONFIGFS, SYSFS):
+        raise UnsupportedError(f"{DOOR} is {door!r}", hint=f"expected {CONFIGFS} or {SYSFS}, or nothing")
+    return Chips(Roots(run=rundir.chips), door)
 
 
 def require_lines(plan: Plan, wanted: Sequence[Resource], rundir: RunDir) -> None:

@@ -48,7 +48,9 @@ class LineDriver(Protocol):
         """
 
     def set_edges(self, on: bool) -> None:
-        """Switch edge detection (both edges, all inputs) on or off. Off at first. Queued events stay readable.
+        """Switch edge detection (both edges, all inputs unless the driver was made to watch some only) on or off.
+
+        Off at first. Queued events stay readable. It may take long: on real lines milliseconds for each.
 
         Raises:
             OSError: the chip is gone, or an input has no interrupt (ENXIO).
