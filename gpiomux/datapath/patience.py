@@ -9,10 +9,26 @@ wake than either is then willing to look, and never leave that state.)
 
 from __future__ import annotations
 
+import time
+from os import sched_yield
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 BRIEF = 16
 """Looks while looking does not pay."""
+GRACE = 3
+"""Failures that are forgiven: a peer that sleeps takes longer to wake than a look is willing to wait."""
 LONGEST_PAUSE = 256
 """Sleeps between two tries, at most."""
+
+WAYS = 3
+"""Times that the CPU is given to others before a sleep."""
+SLOW_NS = 300_000
+"""A turn of the CPU that comes back later was taken by somebody who has nothing to do with our lines."""
+SLOW_PAUSE = 500
+"""Sleeps before it is given away again after that."""
 
 
 class Patience:
@@ -27,6 +43,7 @@ class Patience:
         self._most = most
         self._brief = min(BRIEF, most)
         self._pause = 1
+        self._grace = GRACE
         self._sleeps_left = 0
         self.looks = most
 
@@ -34,12 +51,41 @@ class Patience:
         """What was looked for has come in time."""
         if not self._sleeps_left:
             self._pause = 1
+            self._grace = GRACE
 
     def in_vain(self) -> None:
         """It has not; a sleep follows."""
         if self._sleeps_left:
             self._sleeps_left -= 1
+        elif self._grace:
+            self._grace -= 1
         else:
             self._sleeps_left = self._pause
             self._pause = min(2 * self._pause, LONGEST_PAUSE)
         self.looks = self._brief if self._sleeps_left else self._most
+
+
+class Courtesy:
+    """Gives the CPU to a peer that shares it: much cheaper than to sleep and be woken for each word.
+
+    It pays only if it is the peer who takes it. A third process would keep it for milliseconds; that shows in the time
+    until it comes back, and is then not tried again for a while.
+    """
+
+    def __init__(self) -> None:
+        self._pause = 0
+
+    def give_way(self, answered: Callable[[], bool]) -> bool:
+        """Let others run for a moment; True as soon as `answered` says that the peer has used it."""
+        if self._pause:
+            self._pause -= 1
+            return False
+        for _ in range(WAYS):
+            before_ns = time.monotonic_ns()
+            sched_yield()
+            if answered():
+                return True
+            if time.monotonic_ns() - before_ns > SLOW_NS:
+                self._pause = SLOW_PAUSE
+                return False
+        return False

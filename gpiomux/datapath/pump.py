@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from gpiomux.config.model import Delivery
 from gpiomux.datapath.edges import Edges
 from gpiomux.datapath.interfaces import Interfaces
-from gpiomux.datapath.patience import Patience
+from gpiomux.datapath.patience import Courtesy, Patience
 from gpiomux.lines.handshake import Handshake
 from gpiomux.wire.endpoint import Endpoint, Settings
 from gpiomux.wire.events import LinkDown, LinkUp, PacketReceived
@@ -71,6 +71,7 @@ class Pump:
         self._driver = driver
         self._edges = Edges(driver)
         self._patience = Patience(transport.code.spin)
+        self._courtesy = Courtesy()
         self._poller = select.poll()
         self._poller.register(driver.fileno(), select.POLLIN)
         self._callbacks: dict[int, Callable[[], None]] = {}
@@ -123,8 +124,9 @@ class Pump:
         busy = handshake.run(self._patience.looks, WORDS_PER_TURN)
         if busy:
             self._patience.paid_off()
-        else:
+        elif handshake.mid_frame:  # that nothing follows the end of a frame says nothing about the peer
             self._patience.in_vain()
+            busy = self._courtesy.give_way(handshake.pending)
         if handshake.received:
             endpoint.receive(handshake.received, time.monotonic_ns())
             handshake.received.clear()

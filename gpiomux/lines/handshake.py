@@ -44,6 +44,7 @@ class Handshake:
         self._ack_in = self._req_out << 1
         self._end = 16 // width_in
         self._zeros = 0
+        self._receiving = False
         self._words = b""
         self._position = 0
         self.received = bytearray()
@@ -58,6 +59,11 @@ class Handshake:
     def idle(self) -> bool:
         """True if every word given to `load` is on the lines; the last one need not have been taken yet."""
         return self._position >= len(self._words)
+
+    @property
+    def mid_frame(self) -> bool:
+        """True if words of a frame that has begun are still to come, from us or from the peer."""
+        return self._receiving or not self.idle
 
     def load(self, words: bytes) -> None:
         """Words to be sent next; only while `idle`."""
@@ -130,6 +136,8 @@ class Handshake:
                 fruitless += 1
                 if fruitless >= spin:
                     break
+        if len(self.received) > held:
+            self._receiving = zeros < end
         self._zeros = 0 if zeros >= end else zeros
         self._out, self._seen_req, self._wanted_ack = out, seen_req, wanted_ack
         self._position = position

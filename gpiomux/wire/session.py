@@ -25,7 +25,7 @@ ACK_EVERY = 8
 """Data frames that may stay unacknowledged while more keep coming."""
 ACK_DELAY_NS = 4_000_000
 """How long an acknowledgement waits for data that could carry it."""
-KEEPALIVE_NS = 250_000_000
+KEEPALIVE_NS = 500_000_000
 """After so long without a frame of ours, an acknowledgement tells that we live: a short frame survives much noise."""
 MIN_PIECE_BYTES = 16
 """Shorter pieces of packets are not put at the end of a frame: the next frame is worth more."""
