@@ -23,7 +23,7 @@ from gpiomux.control.messages import (
     decode_request,
     encode_reply,
 )
-from gpiomux.errors import GpiomuxError, MachineError, ProtocolError
+from gpiomux.errors import DaemonError, GpiomuxError, MachineError, ProtocolError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -122,9 +122,9 @@ class Server:
     def _refusal(self, sock: socket.socket) -> GpiomuxError | None:
         if not may_connect(sock):
             hint = f"become root, or a member of the group {GROUP}"
-            return MachineError("gpiomuxd does not answer this user", errno=1, hint=hint)
+            return DaemonError("gpiomuxd does not answer this user", hint=hint)
         if self._clients > MAX_CLIENTS:
-            return MachineError(f"gpiomuxd has {MAX_CLIENTS} clients already", errno=11, hint="try again later")
+            return DaemonError(f"gpiomuxd has {MAX_CLIENTS} clients already", hint="try again later")
         return None
 
     async def _serve_request(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:

@@ -57,7 +57,9 @@ def load_program(name: str, code: bytes) -> int:
             return bpf(_PROG_LOAD, what + struct.pack("=IIQII16s", 1, _LOG_BYTES, log.address, 0, 0, name.encode()))
         except OSError as again:
             # The last line but for the statistics.
-            reason = [line for line in log.text().splitlines() if not line.startswith("processed ")][-1:]
+            # After the reason newer kernels say what to do about it, older ones what they counted.
+            asides = ("processed ", "Suggestion:", "Verification failed")
+            reason = [line for line in log.text().splitlines() if line.strip() and not line.startswith(asides)][-1:]
             raise OSError(again.errno, ": ".join([again.strerror or "", *reason])) from again
 
 

@@ -10,7 +10,7 @@ class Counters:
     """Counted by the wire protocol; `tx` is towards the peer, `rx` from it."""
 
     tx_packets: int = 0
-    """Packets whose last fragment was acknowledged."""
+    """Packets that have wholly arrived; datagrams: have gone out."""
     tx_bytes: int = 0
     """Bytes of these packets."""
     tx_frames: int = 0
@@ -33,7 +33,7 @@ class Counters:
     rx_duplicates: int = 0
     """Data frames that had arrived before."""
     rx_sequence_errors: int = 0
-    """Data frames outside the window, fragments that continue nothing, packets that another one cut short."""
+    """Data frames outside the window, pieces that continue nothing, packets that another one cut short."""
     carrier_changes: int = 0
     peer_restarts: int = 0
     """New epochs of a peer that was heard before."""

@@ -27,7 +27,7 @@ from gpiomux.control.messages import (
     encode_request,
 )
 from gpiomux.control.server import Handler, Server, may_connect
-from gpiomux.errors import MachineError, ProtocolError, UsageError
+from gpiomux.errors import DaemonError, MachineError, ProtocolError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Mapping
@@ -276,7 +276,8 @@ def test_who_may_not_ask_is_told_so(path: Path, monkeypatch: pytest.MonkeyPatch)
         async with serving(path), peer(path) as client:
             await client.say(SHOW)
             error = error_of(await client.hear())
-            assert isinstance(error, MachineError)
+            assert isinstance(error, DaemonError)
+            assert error.exit_status == 3
             assert error.hint == "become root, or a member of the group gpiomux"
 
     asyncio.run(run())
