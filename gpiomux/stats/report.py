@@ -92,6 +92,7 @@ def _link_table(link: Answer) -> Table:
         ("medium", f"{link['medium']}, wire {link['wire']}" if link["wire"] else link["medium"]),
         ("interface", _interface(link)),
         ("peer", _peer(link["peer"])),
+        *((("lines", _lines(link["line"])),) if link["line"] else ()),
         *((("marks", _marks_method(link["marks"])),) if link["marks"]["method"] else ()),
         ("datapath", _datapath(link["datapath"])),
         *((f"child {child['name']}", _child(child)) for child in link["children"]),
@@ -126,6 +127,13 @@ def _peer(peer: Answer | None) -> str:
     return (
         f"{peer['mode']}, mtu {peer['mtu']}, "
         f"reads {peer['reader']:#x}, writes {peer['writer']:#x}, epoch {_epoch(peer['epoch'])}"
+    )
+
+
+def _lines(line: Answer) -> str:
+    return (
+        f"{'asleep' if line['sleeping'] else 'polling'}, {line['interrupts']} interrupts, {line['polls']} polls, "
+        f"words in {line['words_in']}, out {line['words_out']}"
     )
 
 

@@ -122,6 +122,7 @@ def test_status_shows_a_table_for_each_link(run: Run, daemon: FakeDaemon) -> Non
         "  medium        sim, wire cable0\n"
         "  interface     up, 10.10.0.1/24\n"
         "  peer          net_hdr, mtu 1500, reads 0x8, writes 0x12, epoch 0xbeef\n"
+        "  lines         asleep, 2 interrupts, 900 polls, words in 300, out 301\n"
         "  marks         bpf-tcx\n"
         "  datapath      pid 4242, up 1 min 5 s\n"
         "  child child1  mark 7\n"
@@ -131,6 +132,7 @@ def test_status_shows_a_table_for_each_link(run: Run, daemon: FakeDaemon) -> Non
         "  medium     sim, wire cable0\n"
         "  interface  up, 10.10.0.1/24\n"
         "  peer       net_hdr, mtu 1500, reads 0x8, writes 0x12, epoch 0xbeef\n"
+        "  lines      asleep, 2 interrupts, 900 polls, words in 300, out 301\n"
         "  marks      bpf-tcx\n"
         "  datapath   pid 4242, up 1 min 5 s\n"
     )

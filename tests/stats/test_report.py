@@ -31,6 +31,7 @@ def test_a_link_with_carrier_is_good_news() -> None:
         "medium": "sim, wire cable0",
         "interface": "up, 10.10.0.1/24",
         "peer": "net_hdr, mtu 1500, reads 0x8, writes 0x12, epoch 0xbeef",
+        "lines": "asleep, 2 interrupts, 900 polls, words in 300, out 301",
         "marks": "bpf-tcx",
         "datapath": "pid 4242, up 1 min 5 s",
         "child child1": "mark 7",
@@ -64,6 +65,11 @@ def test_the_note_names_the_first_obstacle(changes: dict[str, Any], note: str, t
         ("interface", {"up": False, "netns": "far", "addresses": []}, "down in netns far"),
         ("peer", {"peer": None}, "not heard"),
         (
+            "lines",
+            {"line": {"words_in": 3, "words_out": 4, "interrupts": 0, "polls": 9, "sleeps": 0, "sleeping": False}},
+            "polling, 0 interrupts, 9 polls, words in 3, out 4",
+        ),
+        (
             "marks",
             {"marks": {"method": "packet-socket", "limits": "mark is not set"}},
             "packet-socket: mark is not set",
@@ -83,8 +89,9 @@ def test_a_property_of_a_link(name: str, changes: dict[str, Any], text: str) -> 
     assert row_of(name, **changes) == text
 
 
-def test_a_datapath_that_tells_nothing_gives_no_line_about_marks() -> None:
-    assert "marks" not in properties_of(table_of(marks={"method": "", "limits": ""}))
+def test_a_datapath_that_tells_nothing_gives_no_line_about_marks_and_lines() -> None:
+    told = properties_of(table_of(marks={"method": "", "limits": ""}, line={}))
+    assert not {"marks", "lines"} & told.keys()
 
 
 @pytest.mark.parametrize(
