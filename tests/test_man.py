@@ -11,11 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.main import get_command
 
 from gpiomux import errors
 from gpiomux.cli import main as program
-from gpiomux.cli.app import app
+from gpiomux.cli.app import command as gpiomux
 from gpiomux.cli.show import CHANGES
 from gpiomux.config.load import load_text
 
@@ -83,7 +82,7 @@ def _words(piece: str) -> list[str]:
 def command_line() -> dict[str, list[str]]:
     """The same from the program itself."""
     verbs: dict[str, list[str]] = {}
-    for name, verb in get_command(app).commands.items():  # type: ignore[attr-defined]
+    for name, verb in gpiomux.commands.items():  # type: ignore[attr-defined]
         options = [f"[{option.opts[0]}]" for option in verb.params if option.param_type_name == "option"]
         arguments = [param for param in verb.params if param.param_type_name == "argument"]
         named = [param.metavar if param.required else f"[{param.metavar} ...]" for param in arguments]
@@ -101,8 +100,7 @@ def test_every_verb_is_described() -> None:
 
 def test_every_option_is_described() -> None:
     described = set(re.findall(r"Fl -([a-z-]+)", "".join(re.findall(r"^\.It Fl .*$", page("gpiomux.1"), re.MULTILINE))))
-    command = get_command(app)
-    commands = (command, *command.commands.values())  # type: ignore[attr-defined]
+    commands = (gpiomux, *gpiomux.commands.values())  # type: ignore[attr-defined]
     existing = {opt for each in commands for param in each.params for opt in param.opts if opt.startswith("--")}
     assert {f"--{name}" for name in described} == existing | {"--help"}
 

@@ -1,30 +1,24 @@
-"""The command line as typer sees it: verbs, arguments, help. What a verb does stands in `change` and `show`.
+"""The command line as typer sees it: made of the table in `verbs`, for help and for whatever `parser` leaves to it.
 
-typer only parses here. A verb returns what is to be performed, and `main` performs it when typer is done, so that
-errors have one road out, and the functions that do the work know nothing of typer.
+typer only parses here. What a command line means is returned, and `main` performs it when typer is done, so that errors
+have one road out, and the functions that do the work know nothing of typer.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
-from typing import Annotated, Any
+from inspect import Parameter, Signature
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 from typer.main import get_command
 
-from gpiomux.cli import change, show
+from gpiomux.cli.verb import Argument, Call, Option, Verb
+from gpiomux.cli.verbs import VERBS, canonical
 from gpiomux.version import VERSION
 
-Run = Callable[[], int]
-"""What a verb does; returns the exit status."""
-
-File = Annotated[str, typer.Argument(metavar="FILE", help="Configuration, gpiomux.yaml(5); - reads standard input.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
-LinkName = Annotated[str, typer.Argument(metavar="LINK", help="Name of a link.")]
-ChildName = Annotated[str, typer.Argument(metavar="CHILD", help="Name of a child interface.")]
-MarkText = Annotated[str, typer.Argument(metavar="MARK", help="Netfilter mark, decimal or hexadecimal: 7 or 0x7.")]
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class Verbs(TyperGroup):
@@ -35,31 +29,27 @@ class Verbs(TyperGroup):
         ctx.obj.append(super().invoke(ctx))
 
 
-def parse(words: list[str]) -> Run:
+def parse(words: list[str]) -> Call:
     """Find out what a command line wants.
 
     Raises:
         SystemExit: nothing is left to do: typer has printed the help, or what is wrong with the command line.
     """
-    chosen: list[Run] = []
+    chosen: list[Call] = []
     try:
-        get_command(app)(words, prog_name="gpiomux", obj=chosen)
+        command(words, prog_name="gpiomux", obj=chosen)
     except SystemExit:
         if not chosen:
             raise
     return chosen[0]
 
 
-# muennet_cfg spells its verbs with an underscore; users of it may go on doing so.
 app = typer.Typer(
     cls=Verbs,
     add_completion=False,
     no_args_is_help=True,
     rich_markup_mode=None,
-    context_settings={
-        "help_option_names": ["-h", "--help"],
-        "token_normalize_func": lambda word: word.replace("_", "-"),
-    },
+    context_settings={"help_option_names": ["-h", "--help"], "token_normalize_func": canonical},
 )
 
 
@@ -78,92 +68,44 @@ def gpiomux(
     """Linux network links over GPIO lines."""
 
 
-@app.command()
-def validate(file: File, json: Json = False) -> Run:
-    """Check a configuration.
+def _caller(verb: Verb) -> Callable[..., Call]:
+    """A function as typer wants to see one: its parameters are those of the verb, and it returns the call."""
 
-    All faults are listed at once, each with its place. No daemon is asked, nothing is changed.
-    """
-    return partial(show.validate, file, json=json)
+    def call(**values: Any) -> Call:
+        for argument in verb.arguments:
+            if argument.many:
+                values[argument.parameter] = list(values[argument.parameter] or ())
+        return Call(verb=verb, values=values)
 
-
-@app.command()
-def plan(file: File, json: Json = False) -> Run:
-    """Print what apply would do.
-
-    Exit status 0: nothing to do, 2: something to do, 1: an error.
-    """
-    return partial(show.plan, file, json=json)
+    parameters = [_argument(argument) for argument in verb.arguments] + [_option(option) for option in verb.options]
+    call.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
+    call.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return call
 
 
-@app.command()
-def apply(file: File) -> Run:
-    """Make the running links those of a configuration.
-
-    Links that it does not name are taken down. gpiomuxd is started if it does not run.
-    """
-    return partial(change.apply, file)
-
-
-@app.command("show")
-def show_configuration(json: Json = False) -> Run:
-    """Print the running configuration, as apply accepts it."""
-    return partial(show.show, json=json)
+def _argument(argument: Argument) -> Parameter:
+    lowest, highest = argument.bounds or (None, None)
+    told = typer.Argument(metavar=argument.metavar, help=argument.help, min=lowest, max=highest)
+    kind: Any = str if argument.bounds is None else int
+    if argument.many:
+        kind = list[kind]
+    if argument.required:
+        return Parameter(argument.parameter, Parameter.KEYWORD_ONLY, annotation=Annotated[kind, told])
+    return Parameter(argument.parameter, Parameter.KEYWORD_ONLY, annotation=Annotated[kind | None, told], default=None)
 
 
-@app.command()
-def status(json: Json = False) -> Run:
-    """Print how each link is."""
-    return partial(show.status, json=json)
+def _option(option: Option) -> Parameter:
+    lowest, highest = option.bounds or (None, None)
+    told = typer.Option(option.name, metavar=option.metavar or None, help=option.help, min=lowest, max=highest)
+    flag = not option.metavar
+    kind: Any = bool if flag else (str if option.bounds is None else int) | None
+    return Parameter(
+        option.parameter, Parameter.KEYWORD_ONLY, annotation=Annotated[kind, told], default=False if flag else None
+    )
 
 
-@app.command()
-def stats(json: Json = False) -> Run:
-    """Print what links, lines and interfaces have counted."""
-    return partial(show.stats, json=json)
+for _verb in VERBS.values():
+    app.command(_verb.name, help=_verb.help)(_caller(_verb))
 
-
-@app.command()
-def chips(json: Json = False) -> Run:
-    """Print the GPIO chips of this machine and their lines."""
-    return partial(show.chips, json=json)
-
-
-@app.command()
-def add_child(link: LinkName, child: ChildName) -> Run:
-    """Give a link a child.
-
-    CHILD becomes an interface that shares LINK and receives the packets with its marks.
-    """
-    return partial(change.perform, "add-child", {"link": link, "child": child})
-
-
-@app.command()
-def del_child(child: ChildName) -> Run:
-    """Remove a child.
-
-    Packets with its marks arrive on the link's own interface again.
-    """
-    return partial(change.perform, "del-child", {"child": child})
-
-
-@app.command()
-def add_mark(child: ChildName, mark: MarkText) -> Run:
-    """Let packets with a mark arrive on a child."""
-    return partial(change.add_mark, child, mark)
-
-
-@app.command()
-def del_mark(child: ChildName, mark: MarkText) -> Run:
-    """Take a mark of a child away."""
-    return partial(change.del_mark, child, mark)
-
-
-@app.command()
-def down(
-    links: Annotated[
-        list[str] | None, typer.Argument(metavar="LINK", help="Names of links; none: all of them.")
-    ] = None,
-) -> Run:
-    """Take links down, and remove all that was made for them."""
-    return partial(change.down, links or [])
+command = get_command(app)
+"""All of it, ready to parse."""

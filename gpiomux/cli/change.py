@@ -48,21 +48,22 @@ def down(links: list[str]) -> int:
     return _perform(client, "down", {"links": links})
 
 
-def perform(verb: str, args: dict[str, Any]) -> int:
-    """Ask for a change of running links: add-child, del-child, add-mark, del-mark.
+def add_child(link: str, child: str) -> int:
+    """Give a link a child.
 
     Raises:
         GpiomuxError: there are no links, or the daemon could not do it.
     """
-    client = ask.running()
-    if client is None:
-        if not ask.links_exist():
-            raise DaemonError(
-                f"{verb}: gpiomuxd is not running, and there are no links",
-                hint="start links with 'gpiomux apply FILE' first",
-            )
-        client = ask.started()
-    return _perform(client, verb, args)
+    return _edit("add-child", {"link": link, "child": child})
+
+
+def del_child(child: str) -> int:
+    """Remove a child.
+
+    Raises:
+        GpiomuxError: as `add_child`.
+    """
+    return _edit("del-child", {"child": child})
 
 
 def add_mark(child: str, mark: str) -> int:
@@ -70,9 +71,9 @@ def add_mark(child: str, mark: str) -> int:
 
     Raises:
         UsageError: the text is no mark.
-        GpiomuxError: as `perform`.
+        GpiomuxError: as `add_child`.
     """
-    return perform("add-mark", {"child": child, "mark": parse_mark(mark)})
+    return _edit("add-mark", {"child": child, "mark": parse_mark(mark)})
 
 
 def del_mark(child: str, mark: str) -> int:
@@ -80,9 +81,9 @@ def del_mark(child: str, mark: str) -> int:
 
     Raises:
         UsageError: the text is no mark.
-        GpiomuxError: as `perform`.
+        GpiomuxError: as `add_child`.
     """
-    return perform("del-mark", {"child": child, "mark": parse_mark(mark)})
+    return _edit("del-mark", {"child": child, "mark": parse_mark(mark)})
 
 
 def parse_mark(text: str) -> int:
@@ -103,6 +104,19 @@ def parse_mark(text: str) -> int:
             hint=f"give a number from 1 to {MARK_MAX}, decimal or hexadecimal such as 0x7",
         )
     return mark
+
+
+def _edit(verb: str, args: dict[str, Any]) -> int:
+    """Ask for a change of the running configuration."""
+    client = ask.running()
+    if client is None:
+        if not ask.links_exist():
+            raise DaemonError(
+                f"{verb}: gpiomuxd is not running, and there are no links",
+                hint="start links with 'gpiomux apply FILE' first",
+            )
+        client = ask.started()
+    return _perform(client, verb, args)
 
 
 def _perform(client: Client, verb: str, args: dict[str, Any]) -> int:

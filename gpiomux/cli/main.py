@@ -9,13 +9,14 @@ from __future__ import annotations
 import os
 import sys
 from io import TextIOWrapper
-from typing import TYPE_CHECKING
 
 from gpiomux.version import VERSION
 
+TYPE_CHECKING = False  # as of `typing`, which takes longer to import than all of this module
 if TYPE_CHECKING:
     from types import TracebackType
 
+    from gpiomux.cli.verb import Call
     from gpiomux.errors import GpiomuxError
 
 FAILED = 1
@@ -55,14 +56,14 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _perform(words: list[str]) -> int:
     """Parse and perform; the exit status of success, or of an error after its message."""
-    from gpiomux.cli.app import parse
+    from gpiomux.cli.parser import parse
     from gpiomux.errors import GpiomuxError
 
     if isinstance(sys.stdout, TextIOWrapper):
         # A name that this locale cannot write becomes an escape; it is no reason to fail.
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        status = parse(words)()
+        status = (parse(words) or _ask_typer(words)).perform()
     except GpiomuxError as error:
         status = _error_status(words, error.exit_status)
         _tell(error)
@@ -72,6 +73,12 @@ def _perform(words: list[str]) -> int:
     if sys.stdout is not None:
         sys.stdout.flush()
     return status
+
+
+def _ask_typer(words: list[str]) -> Call:
+    from gpiomux.cli import app  # late: it costs more than all the rest
+
+    return app.parse(words)
 
 
 def _error_status(words: list[str], status: int) -> int:

@@ -1,0 +1,82 @@
+"""What a verb of the command line is made of, and what a command line means. Pure data, quick to import."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Argument:
+    """A word of a command line that is told by its place."""
+
+    metavar: str
+    """As help and manual call it, such as `LINK`."""
+    help: str
+    required: bool = True
+    many: bool = False
+    """Any number of words, the last argument of its verb; then the value is a list."""
+    bounds: tuple[int, int] | None = None
+    """A whole number from the first to the second; None: text."""
+
+    @property
+    def parameter(self) -> str:
+        """Name of the parameter of the verb's function: `link`, and `links` for many of them."""
+        return self.metavar.lower() + ("s" if self.many else "")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Option:
+    """A word that begins with `--`: alone, then it is a flag, or with a value behind it."""
+
+    name: str
+    """With its dashes."""
+    help: str
+    metavar: str = ""
+    """What the value is called, such as `SECONDS`; empty for a flag."""
+    bounds: tuple[int, int] | None = None
+    """The value is a whole number from the first to the second; None for a flag and for text."""
+
+    @property
+    def parameter(self) -> str:
+        """Name of the parameter of the verb's function. A flag gives a bool, an option without its value None."""
+        return self.name.removeprefix("--").replace("-", "_")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verb:
+    """One verb: how it is written, what its help says, and which function does it."""
+
+    name: str
+    help: str
+    """The first paragraph stands in the list of verbs."""
+    performs: str
+    """`module:function` below gpiomux.cli, imported when it is called: most verbs need little of what others do."""
+    arguments: tuple[Argument, ...] = ()
+    options: tuple[Option, ...] = ()
+
+    def function(self) -> Callable[..., int]:
+        """Import what performs the verb: takes a keyword for each argument and option, returns the exit status."""
+        module, _, function = self.performs.partition(":")
+        found: Callable[..., int] = getattr(import_module(f"gpiomux.cli.{module}"), function)
+        return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """What a command line means: a verb, and a value for each of its parameters."""
+
+    verb: Verb
+    values: Mapping[str, Any]
+
+    def perform(self) -> int:
+        """Do it; return the exit status.
+
+        Raises:
+            GpiomuxError: whatever the verb has to say.
+        """
+        return self.verb.function()(**self.values)

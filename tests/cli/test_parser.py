@@ -1,0 +1,111 @@
+"""gpiomux.cli.parser: it means what typer means wherever it means anything at all."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from inspect import signature
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gpiomux.cli import app, parser
+from gpiomux.cli.verbs import VERBS
+from tests.cli.commands import ROOT
+
+if TYPE_CHECKING:
+    from gpiomux.cli.verb import Argument, Option, Verb
+
+PLAIN = st.text(st.characters(codec="utf-8"), min_size=1, max_size=6).filter(lambda word: not word.startswith("-"))
+ODD = st.sampled_from(
+    ["-", "--", "", "-h", "--help", "-1", "+1", "1_0", " 1", "٣", "0", "1", "007", "99999999999999999999", "--no-json"]
+)
+OPTIONS = sorted({option.name for verb in VERBS.values() for option in verb.options})
+SPELLINGS = st.sampled_from(OPTIONS).flatmap(
+    lambda name: st.sampled_from([name, f"{name}=1", name.replace("-", "_"), name[:-1], f"{name}x", name.upper()])
+)
+VERB_WORDS = st.sampled_from(list(VERBS)).flatmap(lambda name: st.sampled_from([name, name.replace("-", "_")]))
+LINES = st.tuples(VERB_WORDS, st.lists(st.sampled_from(OPTIONS) | PLAIN | SPELLINGS | ODD, max_size=5)).map(
+    lambda line: [line[0], *line[1]]
+)
+
+
+@st.composite
+def well_formed(draw: st.DrawFn, verb: Verb) -> tuple[list[str], dict[str, object]]:
+    """A command line as people write it, and what its verb shall get."""
+    values: dict[str, object] = {}
+    groups: list[list[str]] = []
+    for option in verb.options:
+        values[option.parameter], words = draw(_option(option))
+        groups.append(words)
+    placed: list[str] = []
+    for argument in verb.arguments:
+        values[argument.parameter], words = draw(_argument(argument))
+        placed += words
+    order = draw(st.permutations([*groups, *([word] for word in placed)]))
+    rest = iter(placed)  # options stand anywhere; arguments keep their order
+    line = [next(rest) if len(group) == 1 and group[0] in placed else word for group in order for word in group]
+    return [draw(st.sampled_from([verb.name, verb.name.replace("-", "_")])), *line], values
+
+
+def _option(option: Option) -> st.SearchStrategy[tuple[object, list[str]]]:
+    if not option.metavar:
+        return st.booleans().map(lambda given: (given, [option.name] if given else []))
+    given = _value(option.bounds).map(lambda value: (value, [option.name, str(value)]))
+    return given | st.just((None, list[str]()))
+
+
+def _argument(argument: Argument) -> st.SearchStrategy[tuple[object, list[str]]]:
+    if argument.many:
+        return st.lists(PLAIN, max_size=3).map(lambda values: (values, values))
+    given = _value(argument.bounds).map(lambda value: (value, [str(value)]))
+    return given if argument.required else given | st.just((None, list[str]()))
+
+
+def _value(bounds: tuple[int, int] | None) -> st.SearchStrategy[str] | st.SearchStrategy[int]:
+    return PLAIN if bounds is None else st.integers(*bounds)
+
+
+@given(LINES)
+def test_what_is_understood_means_what_typer_would_make_of_it(words: list[str]) -> None:
+    understood = parser.parse(words)
+    if understood is not None:
+        assert app.parse(words) == understood
+
+
+@pytest.mark.parametrize("verb", VERBS.values(), ids=VERBS)
+def test_every_verb_is_understood_and_means_the_same_on_both_roads(verb: Verb) -> None:
+    @given(well_formed(verb))
+    def check(line: tuple[list[str], dict[str, object]]) -> None:
+        words, values = line
+        understood = parser.parse(words)
+        assert understood is not None
+        assert (understood.verb, understood.values) == (verb, values)
+        assert app.parse(words) == understood
+
+    check()
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["", "-h", "--version status", "stats -h", "status --jsn", "status --json=1", "status geth0", "plan", "plan -- f"],
+)
+def test_the_rest_is_left_to_typer(words: str) -> None:
+    assert parser.parse(words.split()) is None
+
+
+@pytest.mark.parametrize("verb", VERBS.values(), ids=VERBS)
+def test_every_verb_has_a_function_with_its_parameters(verb: Verb) -> None:
+    declared = [argument.parameter for argument in verb.arguments] + [option.parameter for option in verb.options]
+    assert list(signature(verb.function()).parameters) == declared
+
+
+def test_a_well_formed_command_line_needs_no_typer() -> None:
+    code = (
+        "import sys; from gpiomux.cli.main import main; main(['validate', 'configs/two-links.yaml'])\n"
+        "print('typer' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, text=True, capture_output=True, check=True)
+    assert done.stdout.splitlines()[1] == "False"
