@@ -33,24 +33,63 @@ if TYPE_CHECKING:
 MAX_REQUEST_BYTES = 4 * 1024 * 1024
 """Longest request with its line end; a configuration of thousands of links fits."""
 
-_TEXT = {"text": str, "file": str}
+_TEXT = {"text": str, "file": str, "reset_overlay": bool}
 VERBS: Mapping[str, Mapping[str, type]] = {
     "plan": _TEXT,
-    "apply": _TEXT,
+    "apply": {**_TEXT, "path": str, "confirm_s": int},
+    "confirm": {"token": str},
+    "rollback": {"steps": int},
+    "history": {},
     "show": {},
     "status": {},
+    "diff": {},
     "stats": {},
     "chips": {},
     "add-child": {"link": str, "child": str},
     "del-child": {"child": str},
     "add-mark": {"child": str, "mark": int},
     "del-mark": {"child": str, "mark": int},
-    "down": {"links": list},
+    "persisted": {"edit": dict},
+    "restart": {"link": str},
+    "down": {"links": list, "all": bool},
 }
-"""Every verb with its arguments; a list holds text. All arguments are required."""
+"""Every verb with its arguments; a list holds text. What the less obvious ones mean:
 
-READING_VERBS = frozenset({"plan", "show", "status", "stats", "chips"})
+file, path: the configuration's name in messages, and its absolute path, empty if it came through a pipe.
+reset_overlay: what was changed at run time may be lost; otherwise that is a conflict.
+confirm_s: seconds until the change is taken back unless `confirm` comes, 0 for none; the result holds the `token`.
+token: of that result; empty confirms whatever waits.
+steps: how many records back, from 1.
+edit: `{"verb", "args"}` of one of `EDIT_VERBS`, which the applied file now says as well.
+all: without links, also what no record knows of but bears our tags.
+
+What the results hold:
+
+plan, diff and all changes: `operations` [{sign, kind, name, text}] and `notes` [text]; apply also `token`, None without
+    `confirm_s`, and `EDIT_VERBS` also `path`, the file to persist them in, empty if there is none.
+confirm, persisted: nothing.
+history: `records`, newest first, [{back, cause, file, path, applied_at_s, applied_by, links: [name]}]; the first (back
+    0) is the running one.
+show: `config`, the sum; `overlay` [{verb, args}], how it came from what was applied.
+status: `daemon`, `links`, and `applied`, {cause, file, path, applied_at_s, applied_by, overlay, pending, half_done}:
+    `pending` is None or {remaining_s}, `half_done` tells that a daemon was killed in the middle of a change.
+"""
+
+OPTIONAL: Mapping[str, Any] = {
+    "reset_overlay": False,
+    "path": "",
+    "confirm_s": 0,
+    "token": "",
+    "steps": 1,
+    "all": False,
+}
+"""Arguments that a request may leave out, with what they then are."""
+
+READING_VERBS = frozenset({"plan", "history", "show", "status", "diff", "stats", "chips"})
 """Verbs that change nothing."""
+
+EDIT_VERBS = frozenset({"add-child", "del-child", "add-mark", "del-mark"})
+"""Verbs that change the running configuration and not the file it came from: their sum is the overlay."""
 
 _KINDS: Mapping[str, type[GpiomuxError]] = {
     kind.__name__: kind for kind in (UsageError, UnsupportedError, ConflictError, DaemonError, ProtocolError)
@@ -117,12 +156,12 @@ def decode_request(line: bytes) -> Request:
     verb, args = message.get("verb"), message.get("args", {})
     if not isinstance(verb, str) or verb not in VERBS:
         raise UsageError("unknown verb in the request", hint=f"known are {', '.join(VERBS)}")
-    if not isinstance(args, dict) or set(args) != set(VERBS[verb]):
+    if not isinstance(args, dict) or not set(VERBS[verb]) - set(OPTIONAL) <= set(args) <= set(VERBS[verb]):
         raise UsageError(f"verb {verb} takes {', '.join(VERBS[verb]) or 'no arguments'}")
-    for name, kind in VERBS[verb].items():
-        if not _is_argument(args[name], kind):
+    for name, value in args.items():
+        if not _is_argument(value, VERBS[verb][name]):
             raise UsageError(f"argument {name} of verb {verb} is malformed")
-    return Request(verb, args)
+    return Request(verb, {name: args[name] if name in args else OPTIONAL[name] for name in VERBS[verb]})
 
 
 def encode_reply(reply: Reply) -> bytes:
@@ -198,10 +237,23 @@ def _fault(plain: object) -> Fault:
 def _is_argument(value: object, kind: type) -> bool:
     if kind is list:
         return isinstance(value, list) and all(_is_argument(item, str) for item in value)
+    if kind is dict:
+        return _is_edit(value)
     if kind is int:
         return isinstance(value, int) and not isinstance(value, bool)
+    if kind is bool:
+        return isinstance(value, bool)
     # JSON can spell half of a surrogate pair, which is no text: nothing that is printed or parsed may hold one.
     return isinstance(value, str) and not any("\ud800" <= char <= "\udfff" for char in value)
+
+
+def _is_edit(value: object) -> bool:
+    match value:
+        case {"verb": str(verb), "args": dict(args), **rest} if verb in EDIT_VERBS and not rest:
+            kinds = VERBS[verb]
+            return set(args) == set(kinds) and all(_is_argument(args[name], kinds[name]) for name in kinds)
+        case _:
+            return False
 
 
 def _encode(message: dict[str, Any]) -> bytes:

@@ -16,6 +16,7 @@ from gpiomux.apply.run import OnStep, run
 from gpiomux.config import edit
 from gpiomux.config.model import Config
 from gpiomux.daemon import state_file
+from gpiomux.errors import UnsupportedError
 from gpiomux.plan.diff import Plan, make_plan
 from gpiomux.plan.wanted import wanted_state
 from gpiomux.plan.words import resource_name
@@ -128,7 +129,7 @@ def edited(config: Config, request: Request) -> Config:
         case "down":
             return edit.without_links(config, args["links"]) if args["links"] else Config()
         case _:
-            raise AssertionError(f"verb {request.verb} changes nothing")
+            raise UnsupportedError(f"this gpiomuxd cannot {request.verb} yet")
 
 
 def look(rundir: RunDir, datapaths: Datapaths, *configs: Config) -> Observed:

@@ -12,7 +12,7 @@ from gpiomux.apply.datapaths import Datapaths
 from gpiomux.config.model import GpioMedium, ShmMedium, SimMedium
 from gpiomux.config.plain import config_to_plain
 from gpiomux.daemon.manager import edited, look, plan_to_plain, prepared_plan
-from gpiomux.errors import GpiomuxError
+from gpiomux.errors import GpiomuxError, UnsupportedError
 from gpiomux.version import VERSION
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ class Reading:
             case "chips":
                 return report_chips(self._rundir, [link.name for link in applied.links])
             case _:
-                raise AssertionError(f"verb {request.verb} does not read")
+                raise UnsupportedError(f"this gpiomuxd cannot {request.verb} yet")
 
     def _daemon(self) -> dict[str, Any] | None:
         if self._since_s is None:

@@ -72,9 +72,9 @@ def test_result() -> None:
 
 def test_progress() -> None:
     steps: list[dict[str, Any]] = []
-    request = Request("down", {"links": ["geth0"]})
+    request = Request("down", {"links": ["geth0"], "all": False})
     with answered(request, Progress(0, 2, "- a"), Progress(1, 2, "- b"), Result({})) as client:
-        assert client.ask("down", {"links": ["geth0"]}, steps.append) == {}
+        assert client.ask("down", {"links": ["geth0"], "all": False}, steps.append) == {}
     assert steps == [{"done": 0, "total": 2, "operation": "- a"}, {"done": 1, "total": 2, "operation": "- b"}]
 
 

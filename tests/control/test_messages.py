@@ -11,7 +11,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gpiomux.control.messages import (
+    EDIT_VERBS,
     MAX_REQUEST_BYTES,
+    OPTIONAL,
     READING_VERBS,
     VERBS,
     Failure,
@@ -60,10 +62,20 @@ ERRORS: st.SearchStrategy[GpiomuxError] = (
 )
 
 
+def _edit(verb: str, **args: Any) -> dict[str, Any]:
+    return {"verb": verb, "args": args}
+
+
 @st.composite
 def requests(draw: st.DrawFn) -> Request:
     verb = draw(st.sampled_from(sorted(VERBS)))
-    values: dict[type, st.SearchStrategy[Any]] = {str: TEXT, int: st.integers(), list: st.lists(TEXT, max_size=3)}
+    values: dict[type, st.SearchStrategy[Any]] = {
+        str: TEXT,
+        int: st.integers(),
+        bool: st.booleans(),
+        list: st.lists(TEXT, max_size=3),
+        dict: st.builds(lambda child, mark: _edit("add-mark", child=child, mark=mark), TEXT, st.integers()),
+    }
     return Request(verb, {name: draw(values[kind]) for name, kind in VERBS[verb].items()})
 
 
@@ -111,8 +123,9 @@ def test_almost_requests_are_refused_or_right(message: dict[str, Any]) -> None:
         request = decode_request(json.dumps(message).encode())
     except (ProtocolError, UsageError):
         return
-    assert message == {"verb": request.verb, **({"args": dict(request.args)} if "args" in message else {})}
+    assert message["verb"] == request.verb
     assert set(request.args) == set(VERBS[request.verb])
+    assert {**OPTIONAL, **message.get("args", {})} == {**OPTIONAL, **request.args}
 
 
 @given(st.dictionaries(st.sampled_from(("kind", "message", "hint", "errno", "faults")), JSON))
@@ -137,6 +150,7 @@ def test_almost_errors_are_refused(plain: dict[str, Any]) -> None:
         (b'{"verb": "add-mark", "args": {"child": "c", "mark": true}}', "argument mark of verb add-mark is malformed"),
         (b'{"verb": "add-mark", "args": {"child": 1, "mark": 1}}', "argument child of verb add-mark is malformed"),
         (b'{"verb": "del-child", "args": {"child": "\\ud800"}}', "argument child of verb del-child is malformed"),
+        (b'{"verb": "down", "args": {"links": [], "all": 1}}', "argument all of verb down is malformed"),
         (b'{"verb": "down", "args": {"links": ["a", 1]}}', "argument links of verb down is malformed"),
         (b" " * (MAX_REQUEST_BYTES + 1), f"request is longer than {MAX_REQUEST_BYTES} bytes"),
     ],
@@ -151,8 +165,34 @@ def test_arguments_may_be_left_out_where_there_are_none() -> None:
     assert decode_request(b'{"verb": "show"}') == Request("show", {})
 
 
-def test_reading_verbs_are_verbs() -> None:
+def test_what_is_left_out_has_its_usual_value() -> None:
+    request = decode_request(b'{"verb": "apply", "args": {"text": "links: []", "file": "x.yaml"}}')
+    usual = {"reset_overlay": False, "path": "", "confirm_s": 0}
+    assert request == Request("apply", {"text": "links: []", "file": "x.yaml", **usual})
+    assert decode_request(b'{"verb": "rollback"}') == Request("rollback", {"steps": 1})
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        {},
+        _edit("add-mark", child="c"),
+        _edit("add-mark", child="c", mark="1"),
+        _edit("down", links=[], all=False),
+        _edit("persisted", edit=_edit("del-child", child="c")),
+        {**_edit("del-child", child="c"), "more": 1},
+    ],
+)
+def test_an_edit_is_checked_as_a_request_is(edit: dict[str, Any]) -> None:
+    with pytest.raises(UsageError, match="argument edit of verb persisted is malformed"):
+        decode_request(encode_request(Request("persisted", {"edit": edit})))
+
+
+def test_kinds_of_verbs_are_verbs() -> None:
     assert READING_VERBS < set(VERBS)
+    assert EDIT_VERBS < set(VERBS)
+    assert not READING_VERBS & EDIT_VERBS
+    assert set(OPTIONAL) < {name for kinds in VERBS.values() for name in kinds}
 
 
 def test_an_error_as_it_travels() -> None:

@@ -53,7 +53,7 @@ def test_what_a_daemon_left(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("verb", ["apply", "down", "add-child", "del-child", "add-mark", "del-mark"])
 def test_what_would_change_something_is_refused(verb: str, tmp_path: Path) -> None:
-    values = {str: "geth0", int: 7, list: []}
+    values = {str: "geth0", int: 7, list: [], bool: False}
     with asked(RunDir(tmp_path)) as (client, _), pytest.raises(DaemonError, match=f"{verb} needs gpiomuxd"):
         client.ask(verb, {name: values[kind] for name, kind in VERBS[verb].items()})
 
