@@ -43,7 +43,7 @@ INSIDE = "GPIOMUX_TEST_KERNEL"
 SHARE = "GPIOMUX_SHARE"
 """The environment variable that names the directory which both sides see."""
 
-PASSED_ON = ("PATH", "PYTHONPATH", "LANG", "LC_ALL", "CI", "PYTEST_ADDOPTS")
+PASSED_ON = ("PATH", "PYTHONPATH", "LANG", "LC_ALL", "CI", "PYTEST_ADDOPTS", "CYCLES")
 MEMORY_MIB = 1024
 TIMEOUT_S = 900.0
 CONSOLE_LINES = 60

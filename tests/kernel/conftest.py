@@ -31,8 +31,8 @@ def cable() -> Iterator[None]:
     modem.reset()
 
 
-@pytest.fixture(params=[True, False], ids=["multiple", "one-by-one"])
-def multiple(request: pytest.FixtureRequest, cable: None) -> Iterator[bool]:
+@pytest.fixture(params=[True, False], ids=["multiple", "one-by-one"], scope="module")
+def multiple(request: pytest.FixtureRequest) -> Iterator[bool]:
     """Chips that set and read several lines in one operation, and chips that do not."""
     with modem.replugged(multiple=request.param):
         yield request.param

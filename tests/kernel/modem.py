@@ -70,17 +70,23 @@ def plug(end: int) -> None:
 @contextmanager
 def replugged(*, multiple: bool = True, labels: tuple[str, str] = LABELS) -> Iterator[None]:
     """Inside the block both chips are of another make: without operations on several lines, with other labels."""
-    _replug(multiple, labels)
+    names = ("multiple", "labels")
+    before = {name: (PARAMETERS / name).read_text(encoding="ascii").rstrip() for name in names}
+    wanted = {"multiple": "Y" if multiple else "N", "labels": ",".join(labels)}
+    if wanted == before:
+        yield
+        return
+    _replug(wanted)
     try:
         yield
     finally:
-        _replug(True, LABELS)
+        _replug(before)
 
 
-def _replug(multiple: bool, labels: tuple[str, str]) -> None:
+def _replug(parameters: dict[str, str]) -> None:
     # The driver reads its parameters when a chip is bound. A line feed would be part of the last label.
-    _write(PARAMETERS / "multiple", "Y" if multiple else "N")
-    _write(PARAMETERS / "labels", ",".join(labels))
+    for name, value in parameters.items():
+        _write(PARAMETERS / name, value)
     for end in (0, 1):
         unplug(end)
         plug(end)

@@ -26,7 +26,7 @@ DIRECT = "direct"
 
 
 @pytest.fixture(params=[DIRECT, "configfs", "sysfs"])
-def ends(request: pytest.FixtureRequest, multiple: bool, tmp_path: Path) -> Iterator[Ends]:
+def ends(request: pytest.FixtureRequest, multiple: bool, cable: None, tmp_path: Path) -> Iterator[Ends]:
     """Both ends of the null modem, each through the way that the test has."""
     with ExitStack() as stack:
         if request.param == DIRECT:
@@ -48,14 +48,21 @@ def ends(request: pytest.FixtureRequest, multiple: bool, tmp_path: Path) -> Iter
 
 
 def test_a_full_queue_drops_its_oldest_events(ends: Ends) -> None:  # type: ignore[no-redef]  # instead of the other
-    """Otherwise than on simulated lines edges of one line may merge: the later one's numbers survive."""
+    """Otherwise than on simulated lines, edges of one line that come fast may merge, and share a number or get one more.
+
+    The interrupt numbers an edge, its thread reads the number later, and neither locks against the other
+    (edge_irq_handler and edge_irq_thread in drivers/gpio/gpiolib-cdev.c). What holds: none is numbered backwards, and
+    the newest is there.
+    """
     ends.near.set_edges(True)
     count = 3000
     for number in range(count):
         ends.far.set((number + 1 & 1) << OUT)
     seqnos: list[int] = []
     while not seqnos or seqnos[-1] < count:
-        seqnos += [event.seqno for event in told(ends.near, 1)]
-    assert seqnos[-1] == count
-    assert seqnos == sorted(set(seqnos))
-    assert ends.near.read_events() == []
+        more = [event.seqno for event in told(ends.near, 1)]
+        assert more, "the newest edge is never told"
+        seqnos += more
+    assert seqnos[0] > 1
+    assert 16 <= len(seqnos) < count
+    assert seqnos == sorted(seqnos)

@@ -27,7 +27,7 @@ PATIENCE_S = 60.0
 
 
 @pytest.fixture(params=["direct", "aggregated"])
-def chips(request: pytest.FixtureRequest, multiple: bool) -> Iterator[tuple[Path, Path]]:
+def chips(request: pytest.FixtureRequest, multiple: bool, cable: None) -> Iterator[tuple[Path, Path]]:
     """Both ends of the null modem, as they are and as aggregators of all their lines."""
     if request.param == "direct":
         yield modem.chip(0), modem.chip(1)
