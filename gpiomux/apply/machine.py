@@ -10,6 +10,7 @@ from ipaddress import ip_interface
 from typing import TYPE_CHECKING, Any, Self, assert_never
 
 from gpiomux.aggregator.node import Access
+from gpiomux.apply.observe import look_at
 from gpiomux.apply.real_lines import chips_of, consumer, node_of, rest_lines
 from gpiomux.config.model import GpioMedium
 from gpiomux.config.plain import transport_to_plain
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from gpiomux.apply.datapaths import Datapaths
     from gpiomux.config.model import Transport
     from gpiomux.plan.observed import Observed
+    from gpiomux.plan.scope import Scope
     from gpiomux.rundir import RunDir
 
 _log = logging.getLogger(__name__)
@@ -66,6 +68,14 @@ class KernelMachine:
     ) -> None:
         for name in list(self._sockets):
             self._leave(name)
+
+    def look(self, scope: Scope) -> Observed:
+        """See `gpiomux.plan.operations.Machine`.
+
+        Raises:
+            MachineError: something cannot be looked at.
+        """
+        return look_at(scope, self._rundir, self._datapaths)
 
     def create(self, resource: Resource) -> None:
         """Make a resource; see `gpiomux.plan.operations.Machine`.

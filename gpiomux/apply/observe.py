@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from gpiomux.apply.datapaths import Datapaths
     from gpiomux.netdev.rtnl import LinkInfo
+    from gpiomux.plan.scope import Scope
     from gpiomux.rundir import RunDir
 
 INBORN = frozenset(("lo", "tunl0", "gre0", "gretap0", "erspan0", "ip_vti0", "ip6_vti0", "sit0", "ip6tnl0", "ip6gre0"))
@@ -41,6 +42,14 @@ class _Findings:
     broken: set[Key] = field(default_factory=set)
     foreign: set[Foreign] = field(default_factory=set)
     borrowed: set[str] = field(default_factory=set)
+
+    def frozen(self) -> Observed:
+        return Observed(
+            state=frozenset(self.state),
+            broken=frozenset(self.broken),
+            foreign=frozenset(self.foreign),
+            borrowed=frozenset(self.borrowed),
+        )
 
 
 def observe(rundir: RunDir, datapaths: Datapaths, namespaces: Iterable[str]) -> Observed:
@@ -57,26 +66,41 @@ def observe(rundir: RunDir, datapaths: Datapaths, namespaces: Iterable[str]) -> 
     """
     found = _Findings()
     _look_at_network(None, found)
-    existing = set(netns.names())
-    for name in sorted(existing.intersection(namespaces)):
+    _look_at_named_networks(namespaces, found)
+    _look_at_wires(rundir, found)
+    _look_at_chips(rundir, found)
+    for link in datapaths.running():
+        _look_at_datapath(datapaths, link, found)
+    return found.frozen()
+
+
+def look_at(scope: Scope, rundir: RunDir, datapaths: Datapaths) -> Observed:
+    """Look at some places of the machine; costs nothing where nobody asks.
+
+    Raises:
+        MachineError: something cannot be looked at.
+    """
+    found = _Findings()
+    if None in scope.networks:
+        _look_at_network(None, found)
+    _look_at_named_networks((name for name in scope.networks if name is not None), found)
+    if scope.wires:
+        _look_at_wires(rundir, found)
+    if scope.chips:
+        _look_at_chips(rundir, found)
+    for link in scope.datapaths:
+        _look_at_datapath(datapaths, link, found)
+    return found.frozen()
+
+
+def _look_at_named_networks(namespaces: Iterable[str], found: _Findings) -> None:
+    for name in sorted(set(netns.names()).intersection(namespaces)):
         try:
             _look_at_network(name, found)
         except MachineError as err:
             # Removed since it was listed, or a file on which no namespace is mounted (yet): there is none.
             if err.errno not in (errno.ENOENT, errno.EINVAL):
                 raise
-    _look_at_wires(rundir, found)
-    _look_at_chips(rundir, found)
-    for link in datapaths.running():
-        report = datapaths.report(link)
-        if report is not None:
-            _note_datapath(link, report, found)
-    return Observed(
-        state=frozenset(found.state),
-        broken=frozenset(found.broken),
-        foreign=frozenset(found.foreign),
-        borrowed=frozenset(found.borrowed),
-    )
 
 
 def _look_at_network(name: str | None, found: _Findings) -> None:
@@ -156,6 +180,12 @@ def _look_at_chips(rundir: RunDir, found: _Findings) -> None:
         found.state.add(chip)
         if not ours.alive(it, everything):
             found.broken.add(chip.key)
+
+
+def _look_at_datapath(datapaths: Datapaths, link: str, found: _Findings) -> None:
+    report = datapaths.report(link)
+    if report is not None:
+        _note_datapath(link, report, found)
 
 
 def _note_datapath(link: str, report: dict[str, Any], found: _Findings) -> None:

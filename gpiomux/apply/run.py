@@ -1,4 +1,4 @@
-"""Perform a plan step by step: all of it, or as if nothing had been done."""
+"""Perform a plan step by step and read back what became of it: all of it, or as if nothing had been done."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from gpiomux.apply.verify import verify
 from gpiomux.errors import GpiomuxError, MachineError
+from gpiomux.plan.compare import has_happened
+from gpiomux.plan.scope import scope_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from gpiomux.plan.diff import Plan
     from gpiomux.plan.operations import Machine, Operation
 
@@ -25,39 +26,51 @@ def run(
 ) -> None:
     """Perform every operation of a plan in order; if one fails, undo those before it in reverse order.
 
+    After the last one the machine is read back; what is not as planned is a failure as well.
+
     Args:
         plan: what to do.
         machine: what to do it on.
         on_step: told of each step before it begins.
-        commit: called when all is done; if it fails, everything is undone.
+        commit: called when all is done and right; if it fails, everything is undone.
 
     Raises:
         GpiomuxError: of the class of what failed, with its errno and hint; names the operation and says whether
             everything before it could be undone.
     """
     done: list[Operation] = []
-    total = len(plan.operations)
+    doing: Operation | None = None
     what = ""
     try:
         for operation in plan.operations:
-            what = operation.describe()
+            doing, what = operation, operation.describe()
             if on_step is not None:
-                on_step(len(done), total, what)
+                on_step(len(done), len(plan.operations), what)
             _log.info("%s", what)
             operation.perform(machine)
             done.append(operation)
+        doing, what = None, "read back what was done"
+        verify(plan, machine)
         what = "record what was done"
         if commit is not None:
             commit()
     except (GpiomuxError, OSError) as err:
-        raise _failure(what, err, _undone(done, machine)) from err
+        raise _failure(what, err, _undone(done, doing, machine)) from err
 
 
-def _undone(done: Sequence[Operation], machine: Machine) -> str:
-    """Undo operations in reverse order as far as possible; what became of it, in words."""
-    if not done:
-        return "nothing was changed"
+def _undone(done: list[Operation], failed: Operation | None, machine: Machine) -> str:
+    """Undo operations in reverse order as far as possible; what became of it, in words.
+
+    The one that failed is undone as well if the machine shows that it was performed in spite of its error. Nobody
+    else's object can be taken for its result: what bears no tag of ours is not shown as ours.
+    """
     stuck = []
+    try:
+        if failed is not None and has_happened(failed, machine.look(scope_of((failed.resource,)))):
+            done = [*done, failed]
+    except (GpiomuxError, OSError) as err:
+        _log.error("look at what has failed: %s", err)
+        stuck.append(f"look at what has failed: {err}")
     for operation in reversed(done):
         inverse = operation.inverse()
         _log.info("undo: %s", inverse.describe())
@@ -68,7 +81,7 @@ def _undone(done: Sequence[Operation], machine: Machine) -> str:
             stuck.append(f"{inverse.describe()}: {err}")
     if stuck:
         return f"what was done before is NOT wholly undone, these steps failed: {'; '.join(stuck)}"
-    return "what was done before is undone"
+    return "what was done before is undone" if done else "nothing was changed"
 
 
 def _failure(what: str, err: GpiomuxError | OSError, undone: str) -> GpiomuxError:

@@ -12,6 +12,7 @@ from ipaddress import ip_interface
 from typing import TYPE_CHECKING
 
 from gpiomux.errors import ConflictError
+from gpiomux.plan.compare import fitted
 from gpiomux.plan.observed import Foreign, Observed
 from gpiomux.plan.operations import Change, Create, Operation, Remove
 from gpiomux.plan.state import FLOORS, Address, Attachment, Chip, Datapath, Interface, Key, Mark, Netns, Resource, Route
@@ -28,6 +29,8 @@ class Plan:
     operations: tuple[Operation, ...]
     notes: tuple[str, ...] = ()
     """What is left undone on purpose, one line each."""
+    kept: tuple[Resource, ...] = ()
+    """What stands, and shall stand as it is when all is done."""
 
     def of_datapath(self, link: str) -> Plan:
         """The part that concerns the process of one link: its chip, itself, the children in its hands, their marks."""
@@ -37,7 +40,8 @@ class Plan:
                 for operation in self.operations
                 if isinstance(operation.resource, Chip | Datapath | Attachment | Mark)
                 and operation.resource.link == link
-            )
+            ),
+            kept=self.kept,
         )
 
 
@@ -58,7 +62,11 @@ def make_plan(wanted: Sequence[Resource], observed: Observed) -> Plan:
     aims = sorted((resource for resource in wanted if resource.key in kept), key=_floor)
     changes = [Change(*kept[resource.key]) for resource in aims if kept[resource.key][0] != kept[resource.key][1]]
     doomed, notes = _spare_occupied(removed, observed.foreign)
-    return Plan(operations=(*map(Remove, reversed(doomed)), *changes, *map(Create, missing)), notes=notes)
+    return Plan(
+        operations=(*map(Remove, reversed(doomed)), *changes, *map(Create, missing)),
+        notes=notes,
+        kept=tuple(have for have, aim in kept.values() if have == aim),
+    )
 
 
 def _compare(
@@ -88,18 +96,12 @@ def _compare(
 
 def _in_place(have: Resource, want: Resource) -> Resource | None:
     """What `have` becomes without being made anew, or None if it must be."""
-    if have == want:
-        return want
-    if isinstance(have, Chip) and isinstance(want, Chip):
-        access = {
-            word: getattr(have if getattr(want, word) is None else want, word) for word in ("owner", "group", "mode")
-        }
-        aim = replace(want, **access)
-        return aim if replace(have, **access) == aim else None
-    if not isinstance(have, Interface) or not isinstance(want, Interface):
-        return None
-    device = want if want.mac is not None else replace(want, mac=have.mac)
-    return device if replace(have, mtu=device.mtu, mac=device.mac, up=device.up) == device else None
+    aim = fitted(want, have)
+    if isinstance(have, Chip) and isinstance(aim, Chip):
+        have = replace(have, owner=aim.owner, group=aim.group, mode=aim.mode)
+    elif isinstance(have, Interface) and isinstance(aim, Interface):
+        have = replace(have, mtu=aim.mtu, mac=aim.mac, up=aim.up)
+    return aim if have == aim else None
 
 
 def _bared(kept: Iterable[Resource], removed: Iterable[Resource], wanted: Iterable[Resource]) -> set[Key]:

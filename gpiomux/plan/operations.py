@@ -8,14 +8,24 @@ from typing import TYPE_CHECKING, Protocol
 from gpiomux.plan.words import change_words, resource_words
 
 if TYPE_CHECKING:
+    from gpiomux.plan.observed import Observed
+    from gpiomux.plan.scope import Scope
     from gpiomux.plan.state import Resource
 
 
 class Machine(Protocol):
     """What a plan is performed on: the real one is `gpiomux.apply.machine`, tests have a model of it.
 
-    Each verb is done wholly or not at all: if it raises, the machine is as before.
+    Each verb that changes something is done wholly or not at all. If it raises, the machine is as before; whether it
+    really is, only another look can tell, because a kernel may do something and then say that it failed.
     """
+
+    def look(self, scope: Scope) -> Observed:
+        """What stands in some places.
+
+        Raises:
+            GpiomuxError: something there cannot be looked at.
+        """
 
     def create(self, resource: Resource) -> None:
         """Make the resource; what it requires stands.

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from gpiomux.plan.observed import Observed
+    from gpiomux.plan.scope import Scope
     from gpiomux.plan.state import Resource, State
 
 pytestmark = pytest.mark.netns
@@ -160,6 +161,9 @@ class Failing:
         self._left -= 1
         if self._left == -1:
             raise MachineError("refused for the test", errno=errno.EIO)
+
+    def look(self, scope: Scope) -> Observed:
+        return self._machine.look(scope)
 
     def create(self, resource: Resource) -> None:
         self._count()

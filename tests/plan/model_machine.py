@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from gpiomux.plan.operations import Machine
+    from gpiomux.plan.scope import Scope
 
 IPV6_MINIMUM_MTU = 1280
 
@@ -40,6 +41,9 @@ class ModelMachine:
 
     def observe(self) -> Observed:
         return Observed(state=self.state, borrowed=self.borrowed, foreign=self.foreign)
+
+    def look(self, scope: Scope) -> Observed:
+        return Observed(state=frozenset(filter(scope.holds, self.state)), borrowed=self.borrowed, foreign=self.foreign)
 
     def create(self, resource: Resource) -> None:
         self._count()
