@@ -124,8 +124,14 @@ class Faults:
     """Every input of this end reads inactive."""
     delay_us: int = 0
     """Time that each change of levels takes to reach this end; the setter waits for it."""
+    loss_rate: float = 0.0
+    """Probability that a word does not come, though the sender hears it answered."""
+    double_rate: float = 0.0
+    """Probability that a word comes twice, though the sender hears one answer."""
+    reorder_rate: float = 0.0
+    """Probability that `req` comes before the data that it tells of."""
     seed: int = 0
-    """Of the random numbers behind `flip_rate`."""
+    """Of the random numbers behind the rates."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -237,6 +237,9 @@ def _faults_from(plain: Mapping[str, Any]) -> Faults:
         stuck=tuple(sorted((int(offset), level) for offset, level in plain.get("stuck", {}).items())),
         cut=plain.get("cut", False),
         delay_us=plain.get("delay_us", 0),
+        loss_rate=float(plain.get("loss_rate", 0)),
+        double_rate=float(plain.get("double_rate", 0)),
+        reorder_rate=float(plain.get("reorder_rate", 0)),
         seed=plain.get("seed", 0),
     )
 
@@ -247,6 +250,9 @@ def _faults_to(faults: Faults) -> Plain:
         "stuck": {str(offset): level for offset, level in faults.stuck},
         "cut": faults.cut,
         "delay_us": faults.delay_us,
+        "loss_rate": faults.loss_rate,
+        "double_rate": faults.double_rate,
+        "reorder_rate": faults.reorder_rate,
         "seed": faults.seed,
     }
     return {key: value for key, value in plain.items() if value}

@@ -59,7 +59,7 @@ def open_driver_fds(transport: Transport, rundir: RunDir, *, node: Path | None =
         inputs, outputs = chip_offsets(lines)
         return [request(node, lines, inputs, outputs, low_offsets(lines, inputs, outputs), consumer)]
     assert isinstance(medium, SimMedium)
-    set_faults(rundir.wire(medium.wire), medium.end, medium.faults, noisy=lines.into.data)
+    set_faults(rundir.wire(medium.wire), medium.end, medium.faults, lines.into)
     return open_wire(rundir.wire(medium.wire), medium.end)
 
 

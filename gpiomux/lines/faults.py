@@ -9,43 +9,54 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from gpiomux.lines.simulated import Delivery
-from gpiomux.lines.wire_file import Cell, block_of, map_levels, open_wire
+from gpiomux.lines.delivery import Delivery, locked
+from gpiomux.lines.wire_file import Cell, block_of, cross, map_levels, open_wire
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from pathlib import Path
 
-    from gpiomux.config.model import Faults
+    from gpiomux.config.model import Bundle, Faults
+
+_RATES = (Cell.FLIP_RATE, Cell.LOSS_RATE, Cell.DOUBLE_RATE, Cell.REORDER_RATE)
+_LASTING = (Cell.CUT, Cell.STUCK_MASK, Cell.DELAY_NS, Cell.INVERTED, Cell.DOUBLING)
 
 
-def set_faults(directory: Path, end: str, faults: Faults, noisy: Iterable[int]) -> None:
-    """Replace all faults on the way to `end`. `noisy` are the offsets that `flip_rate` is about.
+def set_faults(directory: Path, end: str, faults: Faults, into: Bundle) -> None:
+    """Replace all faults on the way to `end`, whose words come over the lines `into`.
 
     Raises:
         MachineError: the wire cannot be opened.
         ProtocolError: it is not a wire.
     """
-    fds = open_wire(directory, end)
+    far = "b" if end == "a" else "a"
+    fds = open_wire(directory, far)
     try:
         with map_levels(fds[0]) as mapping, memoryview(mapping).cast("Q") as cells:
-            write_faults(cells, end, faults, noisy)
+            with locked(fds[0]):
+                write_faults(cells, end, faults, into)
             # The levels that stand on the wire are spoilt, or restored, as well.
-            Delivery(cells, end, fds[1]).deliver(cells[block_of(end) + Cell.DRIVEN])
+            Delivery(cells, far, fds).deliver(cells[block_of(end) + Cell.DRIVEN])
     finally:
         for fd in fds:
             os.close(fd)
 
 
-def write_faults(cells: memoryview, end: str, faults: Faults, noisy: Iterable[int]) -> None:
+def write_faults(cells: memoryview, end: str, faults: Faults, into: Bundle) -> None:
     """Write the fault cells of one end; takes effect from the next change of levels."""
     base = block_of(end)
     cells[base + Cell.CUT] = int(faults.cut)
     cells[base + Cell.STUCK_MASK] = sum(1 << offset for offset, _ in faults.stuck)
     cells[base + Cell.STUCK_LEVELS] = sum(level << offset for offset, level in faults.stuck)
-    cells[base + Cell.FLIP_MASK] = sum(1 << offset for offset in noisy)
-    cells[base + Cell.FLIP_RATE] = min(int(faults.flip_rate * 2**64), 2**64 - 1)
+    cells[base + Cell.DATA_MASK] = sum(1 << offset for offset in into.data)
+    cells[base + Cell.REQ] = 1 << into.req
+    cells[base + Cell.ACK] = cross(1 << into.ack)
+    rates = (faults.flip_rate, faults.loss_rate, faults.double_rate, faults.reorder_rate)
+    for cell, rate in zip(_RATES, rates, strict=True):
+        cells[base + cell] = min(int(rate * 2**64), 2**64 - 1)
     cells[base + Cell.DELAY_NS] = faults.delay_us * 1000
     cells[base + Cell.SEED] = faults.seed
-    on = faults.cut or faults.stuck or faults.flip_rate or faults.delay_us
-    cells[base + Cell.FAULTY] = int(bool(on))
+    # A word that is to come again takes both directions, and a line stays inverted when faults are gone.
+    blocks = [block_of(either) for either in "ab"]
+    on = any(cells[block + cell] for block in blocks for cell in (*_RATES, *_LASTING))
+    for block in blocks:
+        cells[block + Cell.FAULTY] = int(on)

@@ -3,7 +3,7 @@
 What is as on a real chip: levels, direction, edge events with time and sequence numbers, a bounded queue that drops
 its oldest events, edge detection that can be switched while lines are in use, levels that stay when a process dies.
 What is not simulated: the time a real controller takes, interrupt threads that merge or reorder edges, bias and drive,
-and the removal of a chip. Faults are those of the cable: flips, stuck lines, a cut, a delay.
+two outputs on one wire, and the removal of a chip; gpiomux.yaml(5) tells users so. For faults see delivery.py.
 
 Order: an atomic driver changes all lines of a `set` at once. With `atomic=False` the lines change one after another in
 ascending offset and `get` reads them one after another, as bcm2835 and rp1 do (gpio-kernel notes, section 6).
@@ -14,18 +14,15 @@ all levels, so a word and its `req` cannot part, and a missed wake-up ends with 
 
 from __future__ import annotations
 
-import math
 import os
-import random
-import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from gpiomux.lines.delivery import Delivery
 from gpiomux.lines.driver import EdgeEvent
 from gpiomux.lines.wire_file import (
     EVENT_CAPACITY,
     EVENT_CELLS,
-    LINE_COUNT,
     Cell,
     block_of,
     cross,
@@ -34,94 +31,6 @@ from gpiomux.lines.wire_file import (
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-
-class Delivery:
-    """Carries levels from one end of a wire to the other: faults, then the levels, then edges and a wake-up.
-
-    *Threads and processes:* one object in one thread for each direction of a wire.
-    """
-
-    def __init__(self, cells: memoryview, far: str, wake_fd: int) -> None:
-        self._cells = cells
-        self._base = block_of(far)
-        self._driven_at = self._base + Cell.DRIVEN
-        self._levels_at = self._base + Cell.LEVELS
-        self._edges_at = self._base + Cell.EDGES
-        self._faulty_at = self._base + Cell.FAULTY
-        self._wake_fd = wake_fd
-        self._random = random.Random()
-        self._drawn_with: tuple[int, int] | None = None
-        """Seed and rate of the draws so far."""
-        self._trials_left = 0
-        """Draws until the next flip."""
-
-    def deliver(self, levels: int) -> None:
-        """Drive the far end's 32 lines to `levels` (already crossed)."""
-        cells = self._cells
-        cells[self._driven_at] = levels
-        if cells[self._faulty_at]:
-            levels = self._spoil(levels)
-        before = cells[self._levels_at]
-        cells[self._levels_at] = levels
-        # The far end switches edges on and then looks at the levels; we write them and then look at the switch.
-        edges = (before ^ levels) & cells[self._edges_at]
-        if edges:
-            self._note_edges(edges, levels)
-
-    def _spoil(self, levels: int) -> int:
-        """What becomes of levels on a faulty wire; waits out the delay."""
-        cells, base = self._cells, self._base
-        if cells[base + Cell.DELAY_NS]:
-            time.sleep(cells[base + Cell.DELAY_NS] / 1e9)
-        if cells[base + Cell.FLIP_RATE]:
-            levels ^= self._draw_flips()
-        stuck = cells[base + Cell.STUCK_MASK]
-        levels = (levels & ~stuck) | (cells[base + Cell.STUCK_LEVELS] & stuck)
-        return 0 if cells[base + Cell.CUT] else levels
-
-    def _draw_flips(self) -> int:
-        """The lines that flip this time, by the distance from one flip to the next (geometric distribution)."""
-        cells, base = self._cells, self._base
-        mask = cells[base + Cell.FLIP_MASK]
-        drawn_with = (cells[base + Cell.SEED], cells[base + Cell.FLIP_RATE])
-        if drawn_with == self._drawn_with and self._trials_left >= mask.bit_count():
-            self._trials_left -= mask.bit_count()
-            return 0
-        rate = min(drawn_with[1] / 2**64, 1 - 2**-53)
-        if drawn_with != self._drawn_with:
-            self._drawn_with = drawn_with
-            self._random.seed(drawn_with[0])
-            self._trials_left = self._distance(rate)
-        flips = 0
-        for offset in range(LINE_COUNT):
-            if mask >> offset & 1:
-                if self._trials_left <= 0:
-                    flips |= 1 << offset
-                    self._trials_left = self._distance(rate)
-                else:
-                    self._trials_left -= 1
-        return flips
-
-    def _distance(self, rate: float) -> int:
-        return int(math.log(1.0 - self._random.random()) / math.log1p(-rate))
-
-    def _note_edges(self, edges: int, levels: int) -> None:
-        cells, base = self._cells, self._base
-        now_ns = time.monotonic_ns()
-        for offset in range(LINE_COUNT):
-            if edges >> offset & 1:
-                written = cells[base + Cell.EVENTS_WRITTEN]
-                line_seqno = (cells[base + Cell.LINE_SEQNO + offset] + 1) & 0xFFFFFFFF
-                cells[base + Cell.LINE_SEQNO + offset] = line_seqno
-                slot = base + Cell.EVENTS + written % EVENT_CAPACITY * EVENT_CELLS
-                cells[slot] = now_ns
-                cells[slot + 1] = offset | (levels >> offset & 1) << 32
-                cells[slot + 2] = (written + 1) & 0xFFFFFFFF
-                cells[slot + 3] = line_seqno
-                cells[base + Cell.EVENTS_WRITTEN] = written + 1
-        with suppress(BlockingIOError):  # a full pipe wakes as well as a fuller one
-            os.write(self._wake_fd, b"\0")
 
 
 class SimulatedLines:
@@ -148,7 +57,7 @@ class SimulatedLines:
         self._base = block_of(end)
         self._levels_at = self._base + Cell.LEVELS
         far = "b" if end == "a" else "a"
-        self._delivery = Delivery(self._cells, far, self._far_wake_fd)
+        self._delivery = Delivery(self._cells, end, fds)
         # Edges and wake-ups that an earlier holder left unread are not ours: a request counts from 1.
         self.set_edges(False)
         self._drain_wake_up()

@@ -3,7 +3,7 @@
 A wire is a directory: `levels`, a file that both ends map, and two named pipes, `a` and `b`, one to wake each end. The
 file is an array of 64-bit cells in native byte order: a magic number, then one block for each end with what arrives
 there. Each cell has one writer (the far end writes levels and events, the near end its own masks, faults whoever wants
-to test), and each is read and written with a single aligned access.
+to test) unless a lock is held, and each is read and written with a single aligned access.
 
                     cell 0        16 ..           16 + BLOCK_CELLS ..
     levels:         magic         block of a      block of b
@@ -23,7 +23,7 @@ from gpiomux.errors import MachineError, ProtocolError
 if TYPE_CHECKING:
     from pathlib import Path
 
-MAGIC = 0x31_77_78_75_6D_69_70_67
+MAGIC = 0x32_77_78_75_6D_69_70_67
 """Tells a wire of this layout and of this byte order."""
 
 LINE_COUNT = 32
@@ -38,7 +38,7 @@ EVENT_CELLS = 4
 
 
 class Cell:
-    """Offsets inside the block of one end; everything is about that end's inputs."""
+    """Offsets inside the block of one end; everything is about that end's inputs, unless it says otherwise."""
 
     DRIVEN = 0
     """Levels as the far end drives them, already crossed."""
@@ -49,20 +49,31 @@ class Cell:
     EVENTS_WRITTEN = 3
     """Events noted since the wire was made; the next goes to slot EVENTS_WRITTEN mod EVENT_CAPACITY."""
     FAULTY = 4
-    """Not 0 if any fault below is on, so that the far end need look at one cell only."""
+    """Not 0 if any fault below is on, or one of the other end, so that the far end need look at one cell only."""
     CUT = 5
     """Not 0: every line reads inactive."""
     STUCK_MASK = 6
     STUCK_LEVELS = 7
-    FLIP_MASK = 8
-    """Lines that may arrive inverted."""
+    DATA_MASK = 8
+    """Lines of the word; they may arrive inverted, or late."""
     FLIP_RATE = 9
-    """Probability of a flip in units of 2^-64."""
+    """Probability of a flip in units of 2^-64; so are the other rates."""
     DELAY_NS = 10
     SEED = 11
-    LINE_SEQNO = 16
+    REQ = 12
+    """The line that tells of a word, as a mask."""
+    ACK = 13
+    """The line of the far end that hears the answer, as a mask."""
+    LOSS_RATE = 14
+    DOUBLE_RATE = 15
+    REORDER_RATE = 16
+    INVERTED = 17
+    """Lines that arrive inverted until further notice: `req` after a word that was lost or doubled, or an `ack`."""
+    DOUBLING = 18
+    """Not 0: the word that is on the lines will be told of once more."""
+    LINE_SEQNO = 24
     """First of LINE_COUNT cells: events noted on each line."""
-    EVENTS = 16 + LINE_COUNT
+    EVENTS = 24 + LINE_COUNT
     """First cell of the event slots."""
 
 

@@ -155,7 +155,7 @@ def goodput(packet_bytes: int, *, both: bool, flip_rate: float = 0.0) -> tuple[f
     """Bytes of packets per second over both directions together, and CPU seconds of both ends per MiB."""
     with wire() as path:
         for number, end in enumerate("ab"):
-            set_faults(path, end, Faults(flip_rate=flip_rate, seed=number + 1), noisy=SIM_LINES.into.data)
+            set_faults(path, end, Faults(flip_rate=flip_rate, seed=number + 1), SIM_LINES.into)
         results = run_pair(
             (
                 lambda stop_s: loaded(path, "a", packet_bytes=packet_bytes, stop_s=stop_s),

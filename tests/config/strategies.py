@@ -62,6 +62,9 @@ def faults(draw: st.DrawFn, lines: Lines) -> Faults:
         stuck=tuple(sorted(stuck.items())),
         cut=draw(st.booleans()),
         delay_us=draw(st.integers(0, 10_000_000)),
+        loss_rate=draw(st.floats(0, 1, allow_subnormal=False)),
+        double_rate=draw(st.floats(0, 1, allow_subnormal=False)),
+        reorder_rate=draw(st.floats(0, 1, allow_subnormal=False)),
         seed=draw(st.integers(0, 2**64 - 1)),
     )
 

@@ -70,6 +70,9 @@ def test_what_is_not_default_is_canonical() -> None:
         "stuck": {"16": 1, "20": 0},
         "cut": True,
         "delay_us": 5,
+        "loss_rate": 1.0,
+        "double_rate": 0.25,
+        "reorder_rate": 0.5,
         "seed": 42,
     }
     assert near["lines"] == {

@@ -34,7 +34,7 @@ PATIENCE_S = 240.0
 def spoil(faults: Faults) -> None:
     """The same faults on both ways of the wire."""
     for end in "ab":
-        set_faults(RUN_DIRECTORY / "wires" / "cable0", end, faults, noisy=SIM_LINES.into.data)
+        set_faults(RUN_DIRECTORY / "wires" / "cable0", end, faults, SIM_LINES.into)
 
 
 class Transfer:
@@ -95,7 +95,7 @@ def test_tcp_survives_a_cut_a_death_and_noise(host: Host) -> None:
     host.wait_for_carrier()
 
     transfer.wait_for(BYTES * 7 // 8)
-    spoil(Faults(flip_rate=1e-3, seed=1))
+    spoil(Faults(flip_rate=1e-3, loss_rate=1e-4, double_rate=1e-4, reorder_rate=1e-4, seed=1))
     assert transfer.finish() == hashlib.sha256(data).hexdigest()
 
     stats = {link["name"]: link["counters"] for link in host.stats()["links"]}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gpiomux.config.model import Faults
+from gpiomux.config.model import Bundle, Faults
 from gpiomux.errors import MachineError
 from gpiomux.lines.faults import set_faults
 from tests.lines.conftest import OUT, WAYS, sim_end
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 OFFSETS = tuple(range(WAYS))
 INPUTS = tuple(offset + 16 for offset in OFFSETS)
-DATA = INPUTS[:8]
+INTO = Bundle(data=INPUTS[:8], req=INPUTS[8], ack=OFFSETS[9])
+"""Lines of `b`: words come over the first eight, the ninth tells of them, and it answers on its tenth output."""
 ALL = (1 << WAYS) - 1
 
 
@@ -33,7 +34,7 @@ class Bench:
         self.watcher = sim_end(wire, "b", OFFSETS)
 
     def faults(self, faults: Faults) -> None:
-        set_faults(self.wire, "b", faults, noisy=DATA)
+        set_faults(self.wire, "b", faults, INTO)
 
     def arrives(self, levels: int) -> int:
         self.driver.set(levels << OUT)
@@ -121,4 +122,4 @@ def test_a_delay_holds_the_setter_up(bench: Bench) -> None:
 
 def test_a_missing_wire_is_named(tmp_path: Path) -> None:
     with pytest.raises(MachineError, match="simulated wire cable7: cannot open"):
-        set_faults(tmp_path / "cable7", "a", Faults(), noisy=())
+        set_faults(tmp_path / "cable7", "a", Faults(), INTO)

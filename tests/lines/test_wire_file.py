@@ -171,7 +171,7 @@ def test_blocks_and_cells_do_not_overlap() -> None:
     assert block_of("a") == FIRST_BLOCK
     assert block_of("b") == FIRST_BLOCK + BLOCK_CELLS
     assert SIZE_BYTES == 8 * (block_of("b") + BLOCK_CELLS)
-    assert Cell.SEED < Cell.LINE_SEQNO <= Cell.EVENTS - LINE_COUNT
+    assert Cell.DOUBLING < Cell.LINE_SEQNO <= Cell.EVENTS - LINE_COUNT
     assert EVENT_CAPACITY & EVENT_CAPACITY - 1 == 0
 
 
