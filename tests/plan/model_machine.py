@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from contextlib import contextmanager
 from dataclasses import replace
 from ipaddress import ip_interface, ip_network
 from typing import TYPE_CHECKING
@@ -12,7 +13,7 @@ from gpiomux.plan.observed import Foreign, Observed
 from gpiomux.plan.state import Address, Interface, Key, Resource, Route, State
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from gpiomux.plan.operations import Machine
     from gpiomux.plan.scope import Scope
@@ -33,6 +34,8 @@ class ModelMachine:
         self.standing: dict[Key, Resource] = {}
         self.fail_at: int | None = None
         """The verb with this number, counted from 0, is refused."""
+        self.acts = False
+        """It is done all the same."""
         self.verbs = 0
 
     @property
@@ -46,42 +49,44 @@ class ModelMachine:
         return Observed(state=frozenset(filter(scope.holds, self.state)), borrowed=self.borrowed, foreign=self.foreign)
 
     def create(self, resource: Resource) -> None:
-        self._count()
-        if resource.key in self.standing:
-            raise MachineError(f"{resource.key} exists", errno=errno.EEXIST)
-        missing = [key for key in resource.requires if key not in self.standing and not self._is_borrowed(key)]
-        if missing:
-            raise MachineError(f"{resource.key} needs {missing}", errno=errno.ENOENT)
-        if isinstance(resource, Interface) and resource.kind == "tap" and resource.mac is None:
-            resource = replace(resource, mac=f"02:00:00:00:00:{sum(resource.name.encode()) % 256:02x}")
-        if isinstance(resource, Address | Route):
-            self._require_possible(resource)
-        self.standing[resource.key] = resource
+        with self._counted():
+            if resource.key in self.standing:
+                raise MachineError(f"{resource.key} exists", errno=errno.EEXIST)
+            missing = [key for key in resource.requires if key not in self.standing and not self._is_borrowed(key)]
+            if missing:
+                raise MachineError(f"{resource.key} needs {missing}", errno=errno.ENOENT)
+            if isinstance(resource, Interface) and resource.kind == "tap" and resource.mac is None:
+                resource = replace(resource, mac=f"02:00:00:00:00:{sum(resource.name.encode()) % 256:02x}")
+            if isinstance(resource, Address | Route):
+                self._require_possible(resource)
+            self.standing[resource.key] = resource
 
     def remove(self, resource: Resource) -> None:
-        self._count()
-        if isinstance(resource, Address | Route) and resource.key not in self.standing:
-            return  # it went along with another
-        if not self._stands(resource):
-            raise MachineError(f"{resource.key} is not there like this", errno=errno.ENOENT)
-        above = [it for it in self.standing.values() if resource.key in it.requires]
-        if above:
-            raise MachineError(f"{resource.key} is needed by {above}", errno=errno.EBUSY)
-        if isinstance(resource, Address) and ip_interface(resource.address).version == 4:
-            self._sweep_along(resource)
-        del self.standing[resource.key]
+        with self._counted():
+            if isinstance(resource, Address | Route) and resource.key not in self.standing:
+                return  # it went along with another
+            if not self._stands(resource):
+                raise MachineError(f"{resource.key} is not there like this", errno=errno.ENOENT)
+            above = [it for it in self.standing.values() if resource.key in it.requires]
+            if above:
+                raise MachineError(f"{resource.key} is needed by {above}", errno=errno.EBUSY)
+            if isinstance(resource, Address) and ip_interface(resource.address).version == 4:
+                self._sweep_along(resource)
+            del self.standing[resource.key]
 
     def change(self, old: Resource, new: Resource) -> None:
-        self._count()
-        assert isinstance(old, Interface)
-        assert isinstance(new, Interface)
-        if not self._stands(old):
-            raise MachineError(f"{old.key} is not there like this", errno=errno.ENOENT)
-        self.standing[new.key] = new
-        no_ipv6 = not new.up or new.mtu < IPV6_MINIMUM_MTU
-        self._drop(
-            it for it in self._on(new.name) if (isinstance(it, Route) and not new.up) or (_version(it) == 6 and no_ipv6)
-        )
+        with self._counted():
+            assert isinstance(old, Interface)
+            assert isinstance(new, Interface)
+            if not self._stands(old):
+                raise MachineError(f"{old.key} is not there like this", errno=errno.ENOENT)
+            self.standing[new.key] = new
+            no_ipv6 = not new.up or new.mtu < IPV6_MINIMUM_MTU
+            self._drop(
+                it
+                for it in self._on(new.name)
+                if (isinstance(it, Route) and not new.up) or (_version(it) == 6 and no_ipv6)
+            )
 
     def _stands(self, resource: Resource) -> bool:
         have = self.standing.get(resource.key)
@@ -92,10 +97,15 @@ class ModelMachine:
     def _is_borrowed(self, key: Key) -> bool:
         return key[0] == "netns" and key[1] in self.borrowed
 
-    def _count(self) -> None:
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        fails = self.fail_at == self.verbs
         self.verbs += 1
-        if self.fail_at == self.verbs - 1:
-            raise MachineError("the model refuses", errno=errno.EIO, hint="ask it for something else")
+        if fails and not self.acts:
+            raise _refusal()
+        yield
+        if fails:
+            raise _refusal()
 
     def _require_possible(self, resource: Address | Route) -> None:
         interface = self.standing[("interface", resource.interface)]
@@ -120,6 +130,10 @@ class ModelMachine:
     def _drop(self, resources: Iterable[Resource]) -> None:
         for resource in list(resources):
             del self.standing[resource.key]
+
+
+def _refusal() -> MachineError:
+    return MachineError("the model refuses", errno=errno.EIO, hint="ask it for something else")
 
 
 def _version(resource: Address | Route) -> int:
