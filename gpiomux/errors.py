@@ -15,7 +15,7 @@ cause and, as `hint`, what to do about it. The statuses are listed in gpiomux(1)
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from gpiomux.frozen import Frozen
 
 
 class GpiomuxError(Exception):
@@ -43,8 +43,7 @@ class UsageError(GpiomuxError):
     exit_status = 2
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fault:
+class Fault(Frozen):
     """One mistake in a configuration file."""
 
     file: str

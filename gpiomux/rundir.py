@@ -7,15 +7,24 @@ validated before they come here (no slash, no leading dot), so that none can lea
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
-from pathlib import Path
+
+from gpiomux.frozen import Frozen
+
+TYPE_CHECKING = False  # as of `typing`, whose import a short command can do without, as it can without pathlib's
+if TYPE_CHECKING:
+    from pathlib import Path
 
 DEFAULT = "/run/gpiomux"
 VARIABLE = "GPIOMUX_RUN_DIR"
+_CONTROL_SOCKET = "gpiomuxd.sock"
 
 
-@dataclass(frozen=True, slots=True)
-class RunDir:
+def control_socket() -> str:
+    """Where the gpiomuxd that this process shall use answers."""
+    return os.path.join(os.environ.get(VARIABLE) or DEFAULT, _CONTROL_SOCKET)
+
+
+class RunDir(Frozen):
     """The paths below one run directory."""
 
     root: Path
@@ -23,12 +32,14 @@ class RunDir:
     @staticmethod
     def from_environment() -> RunDir:
         """The directory this process shall use."""
+        from pathlib import Path
+
         return RunDir(Path(os.environ.get(VARIABLE) or DEFAULT))
 
     @property
     def control_socket(self) -> Path:
         """Where gpiomuxd answers."""
-        return self.root / "gpiomuxd.sock"
+        return self.root / _CONTROL_SOCKET
 
     @property
     def lock(self) -> Path:
@@ -44,6 +55,16 @@ class RunDir:
     def state(self) -> Path:
         """The running configuration, for the next daemon."""
         return self.root / "state.json"
+
+    @property
+    def intent(self) -> Path:
+        """There while a change is under way: where it may have left something."""
+        return self.root / "intent.json"
+
+    @property
+    def history(self) -> Path:
+        """Directory of what was applied before."""
+        return self.root / "history"
 
     @property
     def links(self) -> Path:

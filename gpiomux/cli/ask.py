@@ -7,14 +7,15 @@ nothing, so that the verbs which read work without a daemon and leave none behin
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any
 
 from gpiomux.control import client
 from gpiomux.errors import DaemonError, UsageError
-from gpiomux.rundir import RunDir
+from gpiomux.rundir import RunDir, control_socket
 
+TYPE_CHECKING = False  # as of `typing`, whose import a short command can do without
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import Any
 
     from gpiomux.control.client import Client
 
@@ -49,7 +50,7 @@ def running() -> Client | None:
         DaemonError: there is one, but not for this user.
     """
     try:
-        return client.connect(RunDir.from_environment())
+        return client.connect_to(control_socket())
     except DaemonError as error:
         if isinstance(error.__cause__, (FileNotFoundError, ConnectionRefusedError)):
             return None

@@ -6,12 +6,14 @@ The daemon performs everything. A request that it has is finished, whatever beco
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any
 
 from gpiomux.cli import ask, output
 from gpiomux.errors import DaemonError, UsageError
 
+TYPE_CHECKING = False  # as of `typing`, whose import a short command can do without
 if TYPE_CHECKING:
+    from typing import Any
+
     from gpiomux.control.client import Client
 
 MARK_MAX = 2**32 - 1

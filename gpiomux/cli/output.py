@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import TYPE_CHECKING, Any, TextIO
 
-from gpiomux.stats import render
-
+TYPE_CHECKING = False  # as of `typing`, whose import a short command can do without
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from types import TracebackType
+    from typing import Any, TextIO
 
     from rich.progress import Progress as RichProgress
     from rich.progress import TaskID
@@ -75,6 +74,8 @@ def _operations(listed: list[dict[str, Any]]) -> None:
 
 def tables(shown: Iterable[Table]) -> None:
     """Print tables, an empty line between two."""
+    from gpiomux.stats import render
+
     if not on_terminal(sys.stdout):
         line(render.plain_text(shown))
         return
@@ -143,6 +144,8 @@ def _rich_title(table: Table) -> Any:
 def _rich_table(table: Table) -> RichTable:
     from rich.table import Table as RichTable
     from rich.text import Text
+
+    from gpiomux.stats import render
 
     made = RichTable(box=None, show_header=bool(table.columns), header_style="dim", padding=(0, 1), pad_edge=False)
     for number, right in enumerate(render.numeric_columns(table)):

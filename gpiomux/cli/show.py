@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from gpiomux.cli import ask, output
 
+TYPE_CHECKING = False  # as of `typing`, whose import a short command can do without
 if TYPE_CHECKING:
+    from typing import Any
+
     from gpiomux.config.model import Config
     from gpiomux.errors import ConfigError
 
@@ -131,9 +132,7 @@ def chips(*, json: bool) -> int:
 
 
 def _faults(error: ConfigError) -> list[dict[str, Any]]:
-    from dataclasses import asdict
-
-    return [asdict(fault) for fault in error.faults]
+    return [fault.plain() for fault in error.faults]
 
 
 def _size(config: Config) -> str:

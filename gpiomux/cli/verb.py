@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
 
+from gpiomux.frozen import Frozen
+
+TYPE_CHECKING = False  # as of `typing`, whose import takes longer than that of this module
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from typing import Any
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Argument:
+class Argument(Frozen):
     """A word of a command line that is told by its place."""
 
     metavar: str
@@ -29,8 +30,7 @@ class Argument:
         return self.metavar.lower() + ("s" if self.many else "")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Option:
+class Option(Frozen):
     """A word that begins with `--`: alone, then it is a flag, or with a value behind it."""
 
     name: str
@@ -47,8 +47,7 @@ class Option:
         return self.name.removeprefix("--").replace("-", "_")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Verb:
+class Verb(Frozen):
     """One verb: how it is written, what its help says, and which function does it."""
 
     name: str
@@ -66,8 +65,7 @@ class Verb:
         return found
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
+class Call(Frozen):
     """What a command line means: a verb, and a value for each of its parameters."""
 
     verb: Verb

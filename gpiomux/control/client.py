@@ -12,7 +12,6 @@ import select
 import socket
 import struct
 import sys
-from typing import IO, TYPE_CHECKING, Any
 
 from gpiomux.control.messages import (
     Failure,
@@ -25,12 +24,17 @@ from gpiomux.control.messages import (
 from gpiomux.errors import DaemonError, ProtocolError
 from gpiomux.rundir import VARIABLE
 
+TYPE_CHECKING = False  # as of `typing`, whose import a short command can do without
 if TYPE_CHECKING:
     import subprocess
     from collections.abc import Callable, Mapping
     from types import TracebackType
+    from typing import IO, Any
 
     from gpiomux.rundir import RunDir
+
+    Step = dict[str, Any]
+    """`done` of `total`, and the `operation` that begins."""
 
 READY_VARIABLE = "GPIOMUX_READY_FD"
 """Number of the descriptor on which a daemon says `READY=1`, or in one line of JSON why it does not start."""
@@ -39,9 +43,6 @@ START_S = 60.0
 END_S = 10.0
 """How long a daemon that said it is ending may take to end."""
 _TAIL_BYTES = 2000
-
-Step = dict[str, Any]
-"""`done` of `total`, and the `operation` that begins."""
 
 
 class Client:
@@ -148,9 +149,18 @@ def connect(rundir: RunDir) -> Client:
     Raises:
         DaemonError: none is running, or it is not for this user.
     """
+    return connect_to(str(rundir.control_socket))
+
+
+def connect_to(path: str) -> Client:
+    """Connect to the daemon that listens at a path.
+
+    Raises:
+        DaemonError: as `connect`.
+    """
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
     try:
-        sock.connect(str(rundir.control_socket))
+        sock.connect(path)
     except OSError as err:
         sock.close()
         if err.errno in (errno.ENOENT, errno.ECONNREFUSED):
@@ -158,7 +168,7 @@ def connect(rundir: RunDir) -> Client:
             raise DaemonError("gpiomuxd is not running", hint=hint) from err
         hint = "become root, or a member of the group gpiomux" if err.errno == errno.EACCES else ""
         reason = err.strerror or str(err)  # a path that is too long has no errno
-        raise DaemonError(f"cannot reach gpiomuxd at {rundir.control_socket}: {reason}", hint=hint) from err
+        raise DaemonError(f"cannot reach gpiomuxd at {path}: {reason}", hint=hint) from err
     return Client(sock)
 
 

@@ -12,8 +12,6 @@ text, errno and faults that it was raised with.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, fields
-from typing import TYPE_CHECKING, Any
 
 from gpiomux.errors import (
     ConfigError,
@@ -26,9 +24,12 @@ from gpiomux.errors import (
     UnsupportedError,
     UsageError,
 )
+from gpiomux.frozen import Frozen
 
+TYPE_CHECKING = False  # as of `typing`, whose import a short command can do without
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import Any
 
 MAX_REQUEST_BYTES = 4 * 1024 * 1024
 """Longest request with its line end; a configuration of thousands of links fits."""
@@ -96,8 +97,7 @@ _KINDS: Mapping[str, type[GpiomuxError]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(Frozen):
     """What a client wants."""
 
     verb: str
@@ -105,8 +105,7 @@ class Request:
     args: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
+class Progress(Frozen):
     """How far an operation has come."""
 
     done: int
@@ -115,8 +114,7 @@ class Progress:
     """The step that begins now."""
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(Frozen):
     """The request is answered."""
 
     result: Mapping[str, Any]
@@ -124,8 +122,7 @@ class Result:
     """The daemon ends after this reply; who wants nothing of it to be left waits for the end of its process."""
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
+class Failure(Frozen):
     """The request is refused, or has failed."""
 
     error: GpiomuxError
@@ -168,7 +165,7 @@ def encode_reply(reply: Reply) -> bytes:
     """The reply as one line."""
     match reply:
         case Progress():
-            return _encode({"progress": asdict(reply)})
+            return _encode({"progress": reply.plain()})
         case Result(result=result, ending=ending):
             return _encode({"result": dict(result), **({"ending": True} if ending else {})})
         case Failure(error=error, ending=ending):
@@ -202,7 +199,7 @@ def error_to_plain(error: GpiomuxError) -> dict[str, Any]:
         "exit_status": error.exit_status,
         "kind": type(error).__name__,
         "errno": error.errno if isinstance(error, MachineError) else None,
-        "faults": [asdict(fault) for fault in faults],
+        "faults": [fault.plain() for fault in faults],
     }
 
 
@@ -228,10 +225,10 @@ def error_from_plain(plain: Mapping[str, Any]) -> GpiomuxError:
 def _fault(plain: object) -> Fault:
     types = {"line": int, "column": int}
     if not isinstance(plain, dict) or any(
-        not isinstance(plain.get(field.name), types.get(field.name, str)) for field in fields(Fault)
+        not isinstance(plain.get(name), types.get(name, str)) for name in Fault.field_names()
     ):
         raise ProtocolError("reply holds a malformed fault")
-    return Fault(**{field.name: plain[field.name] for field in fields(Fault)})
+    return Fault(**{name: plain[name] for name in Fault.field_names()})
 
 
 def _is_argument(value: object, kind: type) -> bool:

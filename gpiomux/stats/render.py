@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+TYPE_CHECKING = False  # as of `typing`, whose import a short command can do without
 if TYPE_CHECKING:
     from collections.abc import Iterable
 

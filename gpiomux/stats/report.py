@@ -6,11 +6,15 @@ verbs print them as they are.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
 
-Answer = dict[str, Any]
+from gpiomux.frozen import Frozen
+
+TYPE_CHECKING = False  # as of `typing`, whose import a short command can do without
+if TYPE_CHECKING:
+    from typing import Any
+
+    Answer = dict[str, Any]
 
 
 class Tone(StrEnum):
@@ -22,8 +26,7 @@ class Tone(StrEnum):
     BAD = "bad"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Table:
+class Table(Frozen):
     """One table to be shown."""
 
     title: str

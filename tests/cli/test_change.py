@@ -37,8 +37,8 @@ NOTHING = plan()
         (["add_mark", "child1", "0xFFFFFFFF"], "add-mark", {"child": "child1", "mark": 0xFFFFFFFF}),
         (["del-mark", "child1", "0x10"], "del-mark", {"child": "child1", "mark": 16}),
         (["del_mark", "child1", "10"], "del-mark", {"child": "child1", "mark": 10}),
-        (["down"], "down", {"links": []}),
-        (["down", "geth0", "geth1"], "down", {"links": ["geth0", "geth1"]}),
+        (["down"], "down", {"links": [], "all": False}),
+        (["down", "geth0", "geth1"], "down", {"links": ["geth0", "geth1"], "all": False}),
     ],
 )
 def test_a_verb_asks_the_daemon_and_prints_what_was_done(
