@@ -33,8 +33,11 @@ class LineDriver(Protocol):
     atomic: bool
     """True if `get` is a snapshot and `set` changes all lines at once. False: line by line, in ascending offset."""
 
-    def get(self) -> int:
+    def get(self, inputs: int | None = None) -> int:
         """Levels of all lines of the request; an output reads as it is driven. Never blocks.
+
+        Args:
+            inputs: those that matter, bit by bit; others may read 0. Each may cost. None: all.
 
         Raises:
             OSError: the chip is gone (ENODEV).

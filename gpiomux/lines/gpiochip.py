@@ -39,7 +39,17 @@ _MOST_EVENTS = 1024
 class GpioLines:
     """Lines of one chip; keeps the promises of `gpiomux.lines.driver.LineDriver`.
 
-    `atomic` is False: many controllers set and read their lines one after another, and nothing tells which.
+    `atomic` is False, because nothing tells whether a chip is (drivers/gpio/gpiolib.c and gpio-mmio.c of Linux 7.3):
+
+    - Without `set_multiple` and `get_multiple`, as pinctrl-bcm2835 and pinctrl-rp1 are, gpiolib sets and reads the
+      lines of one ioctl(2) one after another in ascending offset of the chip, whatever their order in the request
+      (gpiochip_set_multiple, gpio_chip_get_multiple).
+    - With `set_multiple` they need not change together either: a chip with one register that sets and another that
+      clears writes the first before the second (bgpio_set_multiple_with_clear). A `req` that rises then overtakes
+      data that falls, so not even offsets in the right order allow both in one ioctl.
+    - An aggregator always has both, and passes the lines on in runs of neighbours on the same chip beneath, each run
+      in one of the two ways above (gpio_fwd_set_multiple in gpio-aggregator.c). Open drain and open source lines go
+      singly, before the others (gpiod_set_array_value_complex).
 
     *Threads and processes:* one thread; the chip may be anyone's. Owns its descriptor.
     """
@@ -87,12 +97,13 @@ class GpioLines:
         self._reading[1] = self._in_mask | self._out_mask
         ioctl(fd, GET_VALUES, self._reading)
         self._driven = self._reading[0] & self._out_mask
-        self._reading[1] = self._in_mask
 
-    def get(self) -> int:
+    def get(self, inputs: int | None = None) -> int:
         """See LineDriver."""
-        ioctl(self._fd, GET_VALUES, self._reading)
-        return self._reading[0] | self._driven
+        reading = self._reading
+        reading[1] = self._in_mask if inputs is None else inputs
+        ioctl(self._fd, GET_VALUES, reading)
+        return reading[0] | self._driven
 
     def set(self, bits: int) -> None:
         """See LineDriver. Only lines that change are set, as each may cost; all of them if none does."""

@@ -5,8 +5,12 @@ data and toggles `ack`; the sender sees `ack` equal `req` and may go on. No word
 side is. One reading of the lines tells the peer's word and its acknowledgement, one setting says both of ours, so both
 directions share the cost of each turn.
 
-On a chip that sets and reads its lines one after another, data goes out before `req` and is read again after `req` was
-seen to move (gpio-kernel notes, section 6).
+On a chip that may set and read its lines one after another (`gpiochip.GpioLines` tells which do), data goes out in a
+setting of its own before `req` moves, and is read after `req` was seen to have moved: from then until our `ack` it
+stands. So only `req` and `ack` are looked at until there is a word, which is what an input costs on many chips. An
+`ack` of ours that is due goes with the data: the sooner it is out, the sooner the peer goes on. A word equal to the
+one before needs no setting of the data. Measured on the test kernel in C against looking at all lines and setting
+`ack` together with `req`: 1.15 to 1.3 times the words in one direction, 1.5 times in both.
 """
 
 from __future__ import annotations
@@ -42,6 +46,8 @@ class Handshake:
         self._data_out = (1 << width_out) - 1 << self._shift
         self._req_out = 1 << self._shift + width_out
         self._ack_in = self._req_out << 1
+        # What to look at for a word, and for an ack.
+        self._signals = None if driver.atomic else self._req_in | self._ack_out
         self._end = 16 // width_in
         self._zeros = 0
         self._receiving = False
@@ -72,7 +78,7 @@ class Handshake:
 
     def pending(self) -> bool:
         """Look at the lines once: True if `run` would find something to do."""
-        levels = self._driver.get()
+        levels = self._driver.get(self._signals)
         self.polls += 1
         free = levels & self._ack_out == self._wanted_ack
         return levels & self._req_in != self._seen_req or (free and not self.idle)
@@ -99,7 +105,7 @@ class Handshake:
             OSError: the chip is gone.
         """
         get, put, take = self._driver.get, self._driver.set, self.received.append
-        atomic = self._driver.atomic
+        signals, atomic = self._signals, self._driver.atomic
         data_in, req_in, ack_out = self._data_in, self._req_in, self._ack_out
         shift, data_out, req_out, ack_in = self._shift, self._data_out, self._req_out, self._ack_in
         words, position, length = self._words, self._position, len(self._words)
@@ -109,20 +115,20 @@ class Handshake:
         sending = position < length
         while turns < most:
             turns += 1
-            levels = get()
+            levels = get(signals)
             before = out
             if levels & req_in != seen_req:
-                if not atomic:
-                    levels = get()
-                word = levels & data_in
+                word = (levels if atomic else get(data_in)) & data_in
                 take(word)
                 seen_req ^= req_in
                 out ^= ack_in
                 zeros = 0 if word else zeros + 1
             if sending and levels & ack_out == wanted_ack:
-                out = out & ~data_out | words[position] << shift
-                if not atomic:
-                    put(out)
+                data = words[position] << shift
+                if data != out & data_out:
+                    out = out & ~data_out | data
+                    if not atomic:
+                        put(out)
                 out ^= req_out
                 wanted_ack ^= ack_out
                 position += 1

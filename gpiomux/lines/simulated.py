@@ -72,8 +72,8 @@ class SimulatedLines:
         self._out_mask = (1 << len(self._outputs)) - 1
         self._out_shift = _contiguous(self._outputs)
 
-    def get(self) -> int:
-        """See LineDriver."""
+    def get(self, inputs: int | None = None) -> int:
+        """See LineDriver. All inputs cost as much as one."""
         if self._shift is not None and self.atomic:
             return self._cells[self._levels_at] >> self._shift & self._mask | self._driven
         if self.atomic:

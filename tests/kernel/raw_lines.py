@@ -42,7 +42,7 @@ class RawLines:
         self._all = (1 << len(self._offsets)) - 1
         self._driven = self._all & ~((1 << len(inputs)) - 1)
 
-    def get(self) -> int:
+    def get(self, inputs: int | None = None) -> int:
         """See LineDriver."""
         values = bytearray(VALUES.pack(0, self._all))
         fcntl.ioctl(self._request.fd, GET_VALUES, values)

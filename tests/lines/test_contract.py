@@ -64,6 +64,14 @@ def test_setting_ignores_the_bits_of_inputs(ends: Ends) -> None:
     assert inputs(ends.far) == 0b11
 
 
+def test_some_inputs_can_be_looked_at_alone(ends: Ends) -> None:
+    ends.far.set(ALL << OUT)
+    for bit in range(WAYS):
+        assert ends.near.get(1 << bit) & 1 << bit
+    ends.far.set((ALL ^ 2) << OUT)
+    assert ends.near.get(2) & 2 == 0
+
+
 def test_edges_are_off_at_first(ends: Ends) -> None:
     ends.far.set(ALL << OUT)
     assert ends.near.read_events() == []

@@ -82,6 +82,12 @@ def test_outputs_keep_what_stands_on_them(request_: Request, lines: GpioLines) -
     assert request_.sets == []
 
 
+def test_only_inputs_that_matter_are_read(request_: Request, lines: GpioLines) -> None:
+    request_.levels = 0b00011
+    assert lines.get(0b10) == 0b01010
+    assert lines.get() == 0b01011
+
+
 def test_only_lines_that_change_are_set(request_: Request, lines: GpioLines) -> None:
     lines.set(0b11011)
     assert request_.sets == [(0b11000, 0b10000)]

@@ -60,10 +60,12 @@ class SlowChip:
         lines = [*self._inputs, *self._outputs]
         self._order = draws.sample(list(enumerate(lines)), len(lines))
 
-    def get(self) -> int:
+    def get(self, inputs: int | None = None) -> int:
         levels = 0
         for bit, line in self._order:
             if bit < len(self._inputs):
+                if inputs is not None and not inputs >> bit & 1:
+                    continue
                 levels |= self._cable.reads(self._end, line) << bit
                 if not self.atomic:
                     self.between()
@@ -312,6 +314,34 @@ def test_pending_tells_whether_there_is_something_to_do() -> None:
     assert states == [False, False, True, False, True, True, False]
 
 
+def test_on_a_slow_chip_nothing_is_read_or_set_in_vain() -> None:
+    table = Table(1, atomic=False)
+    one, two = table.chips["a"], table.chips["b"]
+    read: list[int | None] = []
+    levels: list[int] = []
+    get, put = two.get, one.set
+
+    def note_reading(inputs: int | None = None) -> int:
+        read.append(inputs)
+        return get(inputs)
+
+    def note_setting(bits: int) -> None:
+        levels.append(bits)
+        put(bits)
+
+    two.get, one.set = note_reading, note_setting  # type: ignore[method-assign]
+    table.draws.random = lambda: 1.0  # type: ignore[method-assign]  # nobody takes a turn in between
+    table.ends["a"].load(b"xx")
+    for _ in range(3):
+        table.turn("b")
+        table.turn("a")
+    req, ack, data = 1 << 8, 1 << 9, 0xFF
+    assert set(read) == {req | ack, data}
+    assert read.count(data) == 2, "once for each word"
+    x, own_req = ord("x") << 10, 1 << 18
+    assert levels == [x, x | own_req, x], "the second word is the same: its req is enough"
+
+
 def test_polls_counts_readings() -> None:
     table = pair()
     table.ends["a"].pending()
@@ -346,10 +376,10 @@ def test_run_returns_at_the_end_of_a_frame() -> None:
     steps = iter([None] * 50)
     get = table.chips["b"].get
 
-    def get_and_let_the_other_run() -> int:
+    def get_and_let_the_other_run(inputs: int | None = None) -> int:
         if next(steps, "done") is None:
             one.run(1, 1)
-        return get()
+        return get(inputs)
 
     two._driver.get = get_and_let_the_other_run  # type: ignore[method-assign]
     two.run(20, 100)
