@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 PATIENCE_S = 5.0
 """How long a node may take to appear where udev makes it."""
+_NOBODY = 2**32 - 1
+"""No account has this number: chown(2) takes it for -1."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,8 +43,8 @@ def node_of(roots: Roots, device: str) -> Path | None:
     return roots.dev / found[0].name if found else None
 
 
-def read_access(node: Path) -> Access:
-    """Who may open a node now, by name, or by number for accounts without one.
+def read_access(node: Path) -> tuple[Access, int, int]:
+    """Who may open a node now, by name, or by number for accounts without one; and the numbers of owner and group.
 
     Raises:
         OSError: the node is gone.
@@ -53,7 +55,7 @@ def read_access(node: Path) -> Access:
         owner = pwd.getpwuid(about.st_uid).pw_name
     with suppress(KeyError):
         group = grp.getgrgid(about.st_gid).gr_name
-    return Access(owner=owner, group=group, mode=stat.S_IMODE(about.st_mode))
+    return Access(owner=owner, group=group, mode=stat.S_IMODE(about.st_mode)), about.st_uid, about.st_gid
 
 
 def check_access(access: Access) -> None:
@@ -120,14 +122,19 @@ def _open_checked(node: Path, device: str) -> int:
 
 def _ids(access: Access) -> tuple[int, int]:
     """Numbers of owner and group; -1 leaves them as they are."""
+    return (
+        _number("user", access.owner, lambda name: pwd.getpwnam(name).pw_uid),
+        _number("group", access.group, lambda name: grp.getgrnam(name).gr_gid),
+    )
+
+
+def _number(kind: str, account: str | None, look_up: Callable[[str], int]) -> int:
+    if account is None:
+        return -1
     try:
-        owner = -1 if access.owner is None else _number(access.owner, lambda name: pwd.getpwnam(name).pw_uid)
-        group = -1 if access.group is None else _number(access.group, lambda name: grp.getgrnam(name).gr_gid)
-    except KeyError as err:
-        missing = f"user {access.owner}" if "getpwnam" in str(err) else f"group {access.group}"
-        raise MachineError(f"there is no {missing}", errno=errno.ENOENT, hint="see `access` in the file") from err
-    return owner, group
-
-
-def _number(name: str, look_up: Callable[[str], int]) -> int:
-    return int(name) if name.isdecimal() else look_up(name)
+        number = int(account) if account.isdecimal() else look_up(account)
+    except KeyError:
+        number = _NOBODY
+    if number >= _NOBODY:
+        raise MachineError(f"there is no {kind} {account}", errno=errno.ENOENT, hint="see `access` in the file")
+    return number

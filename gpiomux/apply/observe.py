@@ -93,6 +93,11 @@ def look_at(scope: Scope, rundir: RunDir, datapaths: Datapaths) -> Observed:
     return found.frozen()
 
 
+def all_namespaces() -> list[str]:
+    """Names of all network namespaces that have one."""
+    return netns.names()
+
+
 def _look_at_named_networks(namespaces: Iterable[str], found: _Findings) -> None:
     for name in sorted(set(netns.names()).intersection(namespaces)):
         try:
@@ -165,10 +170,10 @@ def _look_at_chips(rundir: RunDir, found: _Findings) -> None:
     standing = ours.standing()
     everything = read_chips(ours.roots.dev) if standing else ()
     for it in standing:
-        access = Access()
+        access, owner_id, group_id = Access(), None, None
         if it.node is not None:
             with suppress(FileNotFoundError):  # it goes this very moment
-                access = read_access(it.node)
+                access, owner_id, group_id = read_access(it.node)
         chip = Chip(
             link=it.link,
             lines=it.lines,
@@ -176,6 +181,8 @@ def _look_at_chips(rundir: RunDir, found: _Findings) -> None:
             owner=access.owner,
             group=access.group,
             mode=access.mode,
+            owner_id=owner_id,
+            group_id=group_id,
         )
         found.state.add(chip)
         if not ours.alive(it, everything):

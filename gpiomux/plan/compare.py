@@ -38,13 +38,20 @@ def fitted(want: Resource, have: Resource) -> Resource:
     if isinstance(want, Chip) and isinstance(have, Chip):
         return replace(
             want,
-            owner=have.owner if want.owner is None else want.owner,
-            group=have.group if want.group is None else want.group,
+            owner=have.owner if _is_account(want.owner, have.owner_id) else want.owner,
+            group=have.group if _is_account(want.group, have.group_id) else want.group,
             mode=have.mode if want.mode is None else want.mode,
+            owner_id=have.owner_id,
+            group_id=have.group_id,
         )
     if isinstance(want, Interface) and isinstance(have, Interface) and want.mac is None:
         return replace(want, mac=have.mac)
     return want
+
+
+def _is_account(wanted: str | None, found: int | None) -> bool:
+    """Whether no account is wanted, or that of this number."""
+    return wanted is None or (wanted.isdecimal() and int(wanted) == found)
 
 
 def differences(

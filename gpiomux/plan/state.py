@@ -62,6 +62,9 @@ class Chip:
     """Wanted: None leaves it as the system makes it; so for the next two."""
     group: str | None = None
     mode: int | None = None
+    owner_id: int | None = None
+    """Found: the number of the owner, which is wanted by name or by number; None in what is wanted. So for the next."""
+    group_id: int | None = None
 
     @property
     def key(self) -> Key:

@@ -30,6 +30,10 @@ def told(operations: list[Operation], observed: Observed, *kept: Resource) -> li
     [
         (Create(GETH0), {AS_FOUND}),
         (Create(CHIP), {replace(CHIP, owner="root", mode=0o600)}),
+        (
+            Create(replace(CHIP, owner="0", group="0065534")),
+            {replace(CHIP, owner="root", group="nogroup", owner_id=0, group_id=65534)},
+        ),
         (Change(AS_FOUND, replace(AS_FOUND, mtu=900)), {replace(AS_FOUND, mtu=900)}),
         (Remove(GETH0), set()),
         (Create(MARK), {MARK}),
@@ -58,6 +62,11 @@ def test_as_it_was_to_be(operation: Operation, found: set[Resource]) -> None:
             Create(CHIP),
             {replace(CHIP, group="root")},
             ["group of chip of geth0 (device door, group gpio): wanted gpio, found root"],
+        ),
+        (
+            Create(replace(CHIP, owner="7")),
+            {replace(CHIP, owner="root", owner_id=0, group_id=7)},
+            ["owner of chip of geth0 (device door, owner 7, group gpio): wanted 7, found root"],
         ),
         (
             Create(MARK),
