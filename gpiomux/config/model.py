@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-TX_RING = 32
+TX_RING = 256
 """Default of `Transport.tx_ring`."""
 
 
@@ -192,7 +192,7 @@ class Transport:
     delivery: Delivery = Delivery.RELIABLE
     """Must be the same at both ends."""
     tx_ring: int = TX_RING
-    """Packets that may wait for the wire, 1..4096; what does not fit stays in the interface's own queue."""
+    """Packets that may wait for the wire, 1..4096; of more, the flow that holds most loses its oldest."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -68,7 +68,6 @@ class Interfaces:
         self._by_mark: dict[int, Member] = {}
         self._by_fd: dict[int, Member] = {}
         self._carrier = False
-        self._listening = True
         self._add(main)
 
     def __iter__(self) -> Iterator[Member]:
@@ -171,13 +170,6 @@ class Interfaces:
             member.counters.tx_bytes += len(payload)
             return (mark or (member.marks[0] if member.marks else 0)), payload
 
-    def listen(self, on: bool) -> None:
-        """Look for packets on all interfaces, or on none: not reading is how a sender is made to wait."""
-        if on != self._listening:
-            self._listening = on
-            for fd in self._by_fd:
-                self._poller.modify(fd, POLLIN if on else 0)
-
     def set_carrier(self, on: bool) -> None:
         """Tell the kernel about the carrier of every interface."""
         self._carrier = on
@@ -207,7 +199,7 @@ class Interfaces:
         member.port.set_carrier(self._carrier)
         fd = member.port.fileno()
         self._by_fd[fd] = member
-        self._poller.register(fd, POLLIN if self._listening else 0)
+        self._poller.register(fd, POLLIN)
 
     def _forget(self, member: Member) -> None:
         fd = member.port.fileno()

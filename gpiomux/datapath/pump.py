@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 
 WORDS_PER_TURN = 4096
 """Readings of the lines after which interfaces and the daemon get their turn, whatever the lines do."""
-PACKETS_PER_TURN = 8
+PACKETS_PER_TURN = 32
+"""Taken from one interface at most, so that a flood does not keep the lines waiting."""
 STUCK_NS = 400_000_000
 """A word that nobody takes is driven again after so long: an edge may have been lost on the way."""
 
@@ -140,7 +141,6 @@ class Pump:
                 self.interfaces.deliver(event.packet)
             elif isinstance(event, LinkUp | LinkDown):
                 self.interfaces.set_carrier(isinstance(event, LinkUp))
-        self.interfaces.listen(self.endpoint.can_send())
         return told
 
     def _sleep(self) -> list[tuple[int, int]]:
@@ -185,10 +185,10 @@ class Pump:
         self.sleeping = False
 
     def _take_packets(self, member: Member) -> None:
-        """Queue packets that leave through an interface, as long as there is room."""
+        """Queue packets that leave through an interface, whether there is room or not: the endpoint knows better than
+        the interface's own queue which one to drop, and a small packet does not wait in front of it.
+        """
         for _ in range(PACKETS_PER_TURN):
-            if not self.endpoint.can_send():
-                return
             taken = self.interfaces.take(member)
             if taken is None:
                 return

@@ -19,6 +19,8 @@ class Counters:
     """Data frames sent again."""
     tx_dropped: int = 0
     """Packets given up because there was, or ceased to be, no carrier, or because they were too long."""
+    tx_ring_full: int = 0
+    """Packets dropped because too many waited: each was the oldest of the flow that held most."""
     rx_packets: int = 0
     rx_bytes: int = 0
     rx_frames: int = 0

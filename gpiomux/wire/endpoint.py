@@ -41,8 +41,8 @@ class Settings:
     width_out: int
     datagram: bool = False
     """Resend nothing; both ends must agree."""
-    tx_ring: int = 32
-    """Packets that may wait here for the wire; what does not fit is left with the interface."""
+    tx_ring: int = 256
+    """Packets that may wait here for the wire; of more, the flow that holds most loses its oldest."""
 
 
 class Endpoint:
@@ -75,11 +75,14 @@ class Endpoint:
     # Packets in.
 
     def can_send(self) -> bool:
-        """True if `send` takes another packet. Without a carrier it takes and drops any number."""
+        """True if `send` takes another packet and drops none for it. Without a carrier it drops any number."""
         return self._session is None or not self._session.full
 
     def send(self, packet: Packet) -> None:
-        """Queue a packet for the peer; without a carrier, or if it is too long, it is dropped and counted."""
+        """Queue a packet for the peer; without a carrier, or if it is too long, it is dropped and counted.
+
+        If too many wait already, the flow that holds most loses its oldest packet, which is counted.
+        """
         if self._session is None or len(packet.payload) > self._longest_packet():
             self.counters.tx_dropped += 1
             return

@@ -57,7 +57,7 @@ class Session:
 
     @property
     def full(self) -> bool:
-        """True if `put` should wait."""
+        """True if `put` drops a packet for the one it takes."""
         return self._schedule.full
 
     def packets(self) -> int:
@@ -65,8 +65,8 @@ class Session:
         return len(self._schedule) + len(self._leaving)
 
     def put(self, flow: bytes, packet: Packet) -> None:
-        """Queue a packet for the peer."""
-        self._schedule.put(flow, packet.encode())
+        """Queue a packet for the peer; a full ring loses one for it."""
+        self._counters.tx_ring_full += self._schedule.put(flow, packet.encode())
 
     # Frames in.
 
@@ -143,9 +143,13 @@ class Session:
         return Data(position, self._receiving.expected, data)
 
     def _fill_frame(self) -> None:
-        """Move pieces of packets into the stream until there is enough for a frame."""
+        """Move pieces of packets into the stream until there is enough for a frame.
+
+        Sparse packets have a frame to themselves: bulk behind them would only make them arrive later.
+        """
         most = self._sending.data_bytes()
-        while True:
+        sparse = self._schedule.sparse_next()
+        while self._schedule.sparse_next() or not sparse:
             room = min(most - self._sending.unsent(), self._sending.room()) - RECORD_HEADER.size
             if room < MIN_PIECE_BYTES or (cut := self._schedule.next(room)) is None:
                 return

@@ -46,18 +46,20 @@ Figures = dict[str, float]
 
 
 class LoadPort:
-    """A port with an endless supply of packets, or none, that counts what arrives."""
+    """A port with as many packets as the link can send, or none, that counts what arrives."""
 
     def __init__(self, packet_bytes: int) -> None:
         self._packet = b"\x45" + random.Random(1).randbytes(packet_bytes - 1) if packet_bytes else b""
         self._event = os.eventfd(1 if packet_bytes else 0, os.EFD_NONBLOCK)
         self.arrived_bytes = 0
+        self.wanted: Callable[[], bool] = lambda: False
+        """Whether the link has room for another packet."""
 
     def fileno(self) -> int:
         return self._event
 
     def read(self) -> tuple[int, bytes] | None:
-        return (0, self._packet) if self._packet else None
+        return (0, self._packet) if self._packet and self.wanted() else None
 
     def write(self, _mark: int, packet: bytes) -> None:
         self.arrived_bytes += len(packet)
@@ -130,6 +132,7 @@ def loaded(path: Path, end: str, *, packet_bytes: int, stop_s: float) -> int:
     port = LoadPort(packet_bytes)
     draws = random.Random(end)
     pump = Pump(driver_of(path, end), transport, 1500, Member("bench0", port), partial(draws.randrange, 1, 1 << 64))
+    port.wanted = pump.endpoint.can_send
     begin_s, held = stop_s - MEASURE_S, 0
     measuring = False
     while (now_s := time.monotonic()) < stop_s:

@@ -125,7 +125,9 @@ class End:
         self.sent: list[Sent] = []
         self.received: list[Packet] = []
         self.waiting: list[Packet] = []
-        """To be sent as soon as the endpoint takes them."""
+        """To be sent as soon as the endpoint takes them without dropping any."""
+        self.eager = False
+        """The endpoint gets all at once, as from the loop of a datapath, and drops what it has no room for."""
         self.owed: set[Packet] = set()
         """Sent with this carrier and not received yet."""
         self.peer: End
@@ -141,7 +143,7 @@ class End:
         """What the loop of a datapath does in one turn."""
         self.endpoint.on_deadline(now_ns)
         self._read_events()
-        while self.waiting and self.endpoint.peering.up and self.endpoint.can_send():
+        while self.waiting and self.endpoint.peering.up and (self.eager or self.endpoint.can_send()):
             packet = self.waiting.pop(0)
             flow = flow_of(self.settings.mode, packet.mark, packet.payload)
             self.sent.append(Sent(self.session, flow, packet))

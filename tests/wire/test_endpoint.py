@@ -221,6 +221,43 @@ def test_the_ring_is_bounded_and_without_a_carrier_bottomless() -> None:
         client.send(numbered(taken))
         taken += 1
     assert taken == 3
+    assert client.counters.tx_ring_full == 0
+
+
+def test_a_full_ring_loses_the_oldest_of_who_holds_most_and_nothing_that_has_begun() -> None:
+    client, server = connected(replace(SETTINGS, tx_ring=4))
+    client.send(numbered(0, 1000))
+    server.receive(client.to_send(0), 0)
+    client.gone_out(0)
+    for number in range(1, 10):
+        client.send(numbered(number, 1000))
+    client.send(numbered(99, flow=99))
+    roundtrip(client, server)
+    assert {packet.payload[16:20] for packet in packets(server)} == {
+        number.to_bytes(4, "big") for number in (0, 8, 9, 99)
+    }
+    assert client.counters.tx_ring_full == 7
+
+
+def test_a_ping_does_not_notice_a_flood() -> None:
+    """Every packet of two floods goes in, whether there is room or not, and a ping each way now and then."""
+    pair = Pair(replace(SETTINGS, tx_ring=32), seed=1, word_ns=1_000)
+    pair.run(2 * S)
+    pings, floods = 0, 100
+    for _ in range(200):
+        for end in pair.ends:
+            end.eager = True
+            end.waiting += [numbered(floods + step, 1400, flow=step % 2) for step in range(6)]
+            end.waiting.append(numbered(pings, flow=99))
+        pings, floods = pings + 1, floods + 6
+        pair.run(4 * MS)
+        ping_ns = pair.now_ns
+        for end in pair.ends:
+            assert end.received.count(numbered(pings - 1, flow=99)) == 1, f"ping {pings} has taken longer, {ping_ns}"
+    pair.run(S, until_quiet=True)
+    for end in pair.ends:
+        assert end.endpoint.counters.tx_ring_full > 300
+        assert len(end.sent) == len(end.peer.received) + end.endpoint.counters.tx_ring_full
 
 
 # Acknowledgement.

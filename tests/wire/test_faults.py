@@ -148,7 +148,7 @@ def test_the_schedules_are_worth_their_time() -> None:
         wholly += all(len(end.sent) == len(end.peer.received) for end in pair.ends)
     counted = {name for name, value in seen.as_dict().items() if value}
     # A frame becomes too long only if several ends of frames are lost in a row, which is too rare to count on.
-    assert counted >= set(seen.as_dict()) - {"rx_unknown", "rx_length_errors"}
+    assert counted >= set(seen.as_dict()) - {"rx_unknown", "rx_length_errors", "tx_ring_full"}
     assert 0 < wholly < SUM_UP
 
 
