@@ -48,7 +48,7 @@ def ends(request: pytest.FixtureRequest, multiple: bool, cable: None, tmp_path: 
 
 
 def test_a_full_queue_drops_its_oldest_events(ends: Ends) -> None:  # type: ignore[no-redef]  # instead of the other
-    """Otherwise than on simulated lines, edges of one line that come fast may merge, and share a number or get one more.
+    """Otherwise than on simulated lines, edges of one line that come fast may merge, share a number or get two.
 
     The interrupt numbers an edge, its thread reads the number later, and neither locks against the other
     (edge_irq_handler and edge_irq_thread in drivers/gpio/gpiolib-cdev.c). What holds: none is numbered backwards, and
