@@ -25,7 +25,7 @@ import time
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from gpiomux.lines.wire_file import EVENT_CAPACITY, EVENT_CELLS, LINE_COUNT, Cell, block_of
+from gpiomux.lines.wire_file import EVENT_CAPACITY, EVENT_CELLS, LINE_COUNT, WORDS, Cell, block_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 class Delivery:
     """Carries levels from one end of a wire to the other.
 
-    *Threads and processes:* one object in one thread for each direction of a wire. While there are faults, either
-    direction may write the levels of both ends, under a lock of the file of levels.
+    *Threads and processes:* one object in one thread for each direction of a wire. While words are lost, doubled
+    or reordered, either direction writes the levels of both ends, under a lock of the file of levels.
     """
 
     def __init__(self, cells: memoryview, near: str, fds: Sequence[int]) -> None:
@@ -55,8 +55,8 @@ class Delivery:
     def deliver(self, levels: int) -> None:
         """Drive the far end's 32 lines to `levels` (already crossed)."""
         cells = self._cells
-        if cells[self._faulty_at]:
-            self._deliver_faultily(levels)
+        if faulty := cells[self._faulty_at]:
+            self._deliver_faultily(levels, words=faulty == WORDS)
             return
         cells[self._driven_at] = levels
         before = cells[self._levels_at]
@@ -66,14 +66,18 @@ class Delivery:
         if edges:
             self._note_edges(self._far, edges, levels)
 
-    def _deliver_faultily(self, levels: int) -> None:
+    def _deliver_faultily(self, levels: int, *, words: bool) -> None:
         cells, far = self._cells, self._far
         if cells[far + Cell.DELAY_NS]:
             time.sleep(cells[far + Cell.DELAY_NS] / 1e9)
-        with locked(self._levels_fd):
-            arriving = self._repeat_words(levels)
+        if words:
+            with locked(self._levels_fd):
+                arriving = self._repeat_words(levels)
+                cells[self._driven_at] = levels
+                self._arrive(far, self._spoil(arriving))
+        else:
             cells[self._driven_at] = levels
-            self._arrive(far, self._spoil(arriving))
+            self._arrive(far, self._spoil(levels))
 
     def _spoil(self, levels: int) -> int:
         """What is left of levels at the far end."""

@@ -10,7 +10,7 @@ import os
 from typing import TYPE_CHECKING
 
 from gpiomux.lines.delivery import Delivery, locked
-from gpiomux.lines.wire_file import Cell, block_of, cross, map_levels, open_wire
+from gpiomux.lines.wire_file import SPOILT, WORDS, Cell, block_of, cross, map_levels, open_wire
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from gpiomux.config.model import Bundle, Faults
 
 _RATES = (Cell.FLIP_RATE, Cell.LOSS_RATE, Cell.DOUBLE_RATE, Cell.REORDER_RATE)
-_LASTING = (Cell.CUT, Cell.STUCK_MASK, Cell.DELAY_NS, Cell.INVERTED, Cell.DOUBLING)
+_WORD_CELLS = (Cell.LOSS_RATE, Cell.DOUBLE_RATE, Cell.REORDER_RATE, Cell.DOUBLING)
+_SPOILING_CELLS = (Cell.FLIP_RATE, Cell.CUT, Cell.STUCK_MASK, Cell.DELAY_NS, Cell.INVERTED)
 
 
 def set_faults(directory: Path, end: str, faults: Faults, into: Bundle) -> None:
@@ -55,8 +56,9 @@ def write_faults(cells: memoryview, end: str, faults: Faults, into: Bundle) -> N
         cells[base + cell] = min(int(rate * 2**64), 2**64 - 1)
     cells[base + Cell.DELAY_NS] = faults.delay_us * 1000
     cells[base + Cell.SEED] = faults.seed
-    # A word that is to come again takes both directions, and a line stays inverted when faults are gone.
+    # Losing or doubling a word takes both directions, and a line stays inverted when the fault is gone.
     blocks = [block_of(either) for either in "ab"]
-    on = any(cells[block + cell] for block in blocks for cell in (*_RATES, *_LASTING))
+    words = any(cells[block + cell] for block in blocks for cell in _WORD_CELLS)
     for block in blocks:
-        cells[block + Cell.FAULTY] = int(on)
+        spoilt = any(cells[block + cell] for cell in _SPOILING_CELLS)
+        cells[block + Cell.FAULTY] = WORDS if words else SPOILT if spoilt else 0

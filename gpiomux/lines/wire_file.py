@@ -49,7 +49,7 @@ class Cell:
     EVENTS_WRITTEN = 3
     """Events noted since the wire was made; the next goes to slot EVENTS_WRITTEN mod EVENT_CAPACITY."""
     FAULTY = 4
-    """Not 0 if any fault below is on, or one of the other end, so that the far end need look at one cell only."""
+    """What the far end has to heed of the faults below: 0 for nothing, SPOILT or WORDS."""
     CUT = 5
     """Not 0: every line reads inactive."""
     STUCK_MASK = 6
@@ -76,6 +76,10 @@ class Cell:
     EVENTS = 24 + LINE_COUNT
     """First cell of the event slots."""
 
+
+SPOILT, WORDS = 1, 2
+"""Values of Cell.FAULTY: levels arrive otherwise than they are driven; or also words are lost, doubled or reordered, at
+either end."""
 
 BLOCK_CELLS = Cell.EVENTS + EVENT_CAPACITY * EVENT_CELLS
 FIRST_BLOCK = 16
