@@ -86,6 +86,15 @@ def without_links(config: Config, names: tuple[str, ...]) -> Config:
     return Config(links=tuple(_with_external_wire(link) if _wire(link) in lost else link for link in staying))
 
 
+def require_link(config: Config, name: str) -> None:
+    """Make sure that there is a link of this name.
+
+    Raises:
+        UsageError: there is none.
+    """
+    _find_link(config, name)
+
+
 def _wire(link: Link) -> str | None:
     medium = link.transport.medium
     return medium.wire if isinstance(medium, SimMedium) else None

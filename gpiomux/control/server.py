@@ -41,8 +41,9 @@ SO_PEERGROUPS = 59
 _GROUPS_BYTES = 1024
 """Room for 256 groups; the most that socket.getsockopt takes."""
 
-Handler = Callable[[Request, Callable[[Progress], None]], Awaitable[Mapping[str, Any]]]
-"""Answers a request, or raises a GpiomuxError. The callback takes progress from any thread."""
+Handler = Callable[[Request, Callable[[Progress], None], int], Awaitable[Mapping[str, Any]]]
+"""Answers a request, or raises a GpiomuxError. The callback takes progress from any thread; the number is the user's
+who asks."""
 
 _log = logging.getLogger(__name__)
 
@@ -154,7 +155,7 @@ class Server:
 
         reply: Reply
         try:
-            result = await self._handler(decode_request(line), tell)
+            result = await self._handler(decode_request(line), tell, peer_user(writer.get_extra_info("socket")))
             reply = Result(result, ending=self._listening is None)
         except GpiomuxError as err:
             reply = Failure(err, ending=self._listening is None)
@@ -167,7 +168,7 @@ def may_connect(sock: socket.socket) -> bool:
 
     The kernel vouches for the identity: it is that of the moment of connect(2) (unix(7), SO_PEERCRED).
     """
-    _, uid, gid = struct.unpack("3i", sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i")))
+    uid, gid = _peer(sock)
     if uid in (0, os.geteuid()):
         return True
     try:
@@ -175,6 +176,17 @@ def may_connect(sock: socket.socket) -> bool:
     except KeyError:
         return False
     return wanted == gid or wanted in _supplementary_groups(sock)
+
+
+def peer_user(sock: socket.socket) -> int:
+    """Number of the user who has connected (unix(7), SO_PEERCRED)."""
+    return _peer(sock)[0]
+
+
+def _peer(sock: socket.socket) -> tuple[int, int]:
+    """User and group."""
+    _, uid, gid = struct.unpack("3i", sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i")))
+    return uid, gid
 
 
 def _supplementary_groups(sock: socket.socket) -> tuple[int, ...]:

@@ -6,27 +6,39 @@ All of this blocks; the daemon calls it in its one worker thread.
 from __future__ import annotations
 
 import logging
+import pwd
+import secrets
+import time
+from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from gpiomux.apply.datapaths import Datapaths, Process
 from gpiomux.apply.machine import KernelMachine
-from gpiomux.apply.observe import observe
+from gpiomux.apply.observe import all_namespaces
 from gpiomux.apply.real_lines import require_lines
 from gpiomux.apply.run import OnStep, run
-from gpiomux.config import edit
-from gpiomux.config.model import Config
-from gpiomux.daemon import state_file
-from gpiomux.errors import UnsupportedError
+from gpiomux.config.edit import require_link
+from gpiomux.config.overlay import edited
+from gpiomux.control.messages import EDIT_VERBS
+from gpiomux.daemon import guard, state_file
+from gpiomux.daemon.boottime import now_s
+from gpiomux.daemon.looking import look, namespaces, plan_to_plain, prepared_plan
+from gpiomux.daemon.record import Pending, Record
+from gpiomux.daemon.state_file import Intent
+from gpiomux.daemon.successor import before, earlier, require_confirm_time, require_settled, successor
+from gpiomux.errors import DaemonError, GpiomuxError, UsageError
 from gpiomux.plan.diff import Plan, make_plan
 from gpiomux.plan.wanted import wanted_state
-from gpiomux.plan.words import resource_name
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
+    from gpiomux.config.model import Config
     from gpiomux.control.messages import Request
     from gpiomux.plan.observed import Observed
     from gpiomux.rundir import RunDir
+
+TOKEN_BYTES = 4
+"""Enough that nobody confirms another's change by mistake; it is no secret."""
 
 _log = logging.getLogger(__name__)
 
@@ -34,31 +46,71 @@ _log = logging.getLogger(__name__)
 class Manager:
     """The machine and the configuration that is applied to it.
 
-    *Threads and processes:* one thread calls `change`, `recover`, `revive` and `processes`. `applied` may be read by
-    any: it is replaced as a whole when a change has succeeded.
+    *Threads and processes:* one thread calls what changes or looks. `record` and `damage` may be read by any: each is
+    replaced as a whole when a change has succeeded.
     """
 
     def __init__(self, rundir: RunDir) -> None:
         """Take over what the last daemon left.
 
         Raises:
-            GpiomuxError: the state file cannot be used.
+            MachineError: the state file cannot be read.
         """
         self._rundir = rundir
         self.datapaths = Datapaths(rundir)
-        self.applied = state_file.load(rundir)
+        self.record = Record()
+        self.damage: DaemonError | None = None
+        """What is wrong with the state file; then nothing can be done but to take everything down."""
+        try:
+            self.record = state_file.load(rundir)
+        except DaemonError as err:
+            self.damage = err
 
-    def change(self, request: Request, on_step: OnStep | None = None) -> dict[str, Any]:
+    @property
+    def applied(self) -> Config:
+        """The configuration that runs."""
+        return self.record.config
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing of ours is left, as far as is known."""
+        record = self.record
+        return not (record.config.links or record.pending or self.damage or self._rundir.intent.exists())
+
+    def change(self, request: Request, on_step: OnStep | None = None, uid: int = 0) -> dict[str, Any]:
         """Perform a request that changes something: all of it, or nothing.
+
+        Args:
+            request: what to do.
+            on_step: told of each step before it begins.
+            uid: who wants it.
 
         Raises:
             GpiomuxError: the request makes no sense, something is in the way, or an operation failed.
         """
-        wanted = edited(self.applied, request)
-        observed = look(self._rundir, self.datapaths, self.applied, wanted)
-        plan = prepared_plan(wanted, observed, self._rundir)
-        self._perform(plan, observed, on_step, wanted)
-        return plan_to_plain(plan)
+        everything = request.verb == "down" and request.args["all"]
+        if self.damage is not None and not everything:
+            raise self.damage
+        match request.verb:
+            case "confirm":
+                return self._confirm(request.args["token"])
+            case "persisted":
+                return self._persisted(request.args["edit"])
+            case "restart":
+                return plan_to_plain(self._restart(request.args["link"], on_step))
+            case "rollback":
+                history = state_file.history(self._rundir, self.record.serial)
+                wanted = _signed(earlier(self.record, history, request.args["steps"]), uid)
+                return plan_to_plain(self._lead(wanted, on_step))
+        if not everything:
+            require_settled(self.record)
+        wanted = successor(self.record, request)
+        if request.verb in EDIT_VERBS:
+            return {**plan_to_plain(self._lead(wanted, on_step)), "path": wanted.path}
+        wanted = _signed(wanted, uid)
+        if request.verb == "apply":
+            return self._apply(wanted, request.args["confirm_s"], on_step)
+        return plan_to_plain(self._lead(wanted, on_step, everywhere=everything))
 
     def recover(self) -> None:
         """Finish or undo what a daemon that was killed has left half-way: lead the machine to the state on disk.
@@ -66,10 +118,33 @@ class Manager:
         Raises:
             GpiomuxError: it cannot be done.
         """
-        if not self.applied.links:  # nothing is known of what is there, so nothing of it is touched
+        if self.damage is not None:
+            raise self.damage
+        if self.revert():
             return
-        observed = look(self._rundir, self.datapaths, self.applied, self.applied)
-        self._perform(make_plan(wanted_state(self.applied), observed), observed, None, self.applied)
+        intent = state_file.begun(self._rundir)
+        if not self.applied.links and intent is None:  # nothing is known of what is there, so nothing of it is touched
+            return
+        if intent is not None:
+            self._end_unstarted()
+        observed = self._look(self.record)
+        with KernelMachine(self._rundir, self.datapaths, observed) as machine:
+            run(make_plan(wanted_state(self.applied), observed), machine)
+        state_file.end(self._rundir)
+
+    def revert(self) -> bool:
+        """Take the configuration back that nobody has confirmed in time; whether there was one.
+
+        Raises:
+            GpiomuxError: it cannot be done.
+        """
+        pending = self.record.pending
+        if pending is None or now_s() < pending.deadline_s:
+            return False
+        _log.warning("nobody has confirmed %s: taking it back", self.record.file)
+        history = state_file.history(self._rundir, self.record.serial)
+        self._lead(replace(before(self.record, history), applied_at_s=time.time(), applied_by="gpiomuxd"))
+        return True
 
     def revive(self, link: str) -> bool:
         """Start the datapath of a link again if it has ended; whether there was anything to do.
@@ -81,13 +156,8 @@ class Manager:
         """
         if all(it.name != link for it in self.applied.links):
             return False
-        observed = look(self._rundir, self.datapaths, self.applied, self.applied)
-        state = wanted_state(self.applied)
-        plan = make_plan(state, observed).of_datapath(link)
-        require_lines(plan, state, self._rundir)
-        with KernelMachine(self._rundir, self.datapaths, observed) as machine:
-            run(plan, machine)
-        return bool(plan.operations)
+        observed = self._look(self.record)
+        return bool(self._of_datapath(link, observed).operations)
 
     def processes(self) -> dict[str, Process | None]:
         """The process of each link of the applied configuration; the caller closes their descriptors.
@@ -97,75 +167,122 @@ class Manager:
         """
         return {link.name: self.datapaths.find(link.name) for link in self.applied.links}
 
-    def _perform(self, plan: Plan, observed: Observed, on_step: OnStep | None, wanted: Config) -> None:
+    def _apply(self, wanted: Record, confirm_s: int, on_step: OnStep | None) -> dict[str, Any]:
+        require_confirm_time(confirm_s)
+        token = secrets.token_hex(TOKEN_BYTES) if confirm_s else None
+        plan = self._lead(wanted, on_step, confirm=None if token is None else (token, confirm_s))
+        return {**plan_to_plain(plan), "token": token}
+
+    def _confirm(self, token: str) -> dict[str, Any]:
+        pending = self.record.pending
+        if pending is None:
+            raise UsageError("no configuration waits to be confirmed")
+        if token not in ("", pending.token):
+            hint = "'gpiomux apply --confirm' printed the right one; without a token any is confirmed"
+            raise UsageError("this is not the token of the configuration that waits to be confirmed", hint=hint)
+        self._save(replace(self.record, pending=None))
+        return {}
+
+    def _persisted(self, edit: dict[str, Any]) -> dict[str, Any]:
+        self._save(replace(self.record, base=edited(self.record.base, edit["verb"], edit["args"])))
+        return {}
+
+    def _restart(self, link: str, on_step: OnStep | None) -> Plan:
+        require_link(self.applied, link)
+        observed = self._look(self.record)
+        broken = observed.broken | {("datapath", link)}
+        return self._of_datapath(link, replace(observed, broken=broken), on_step)
+
+    def _of_datapath(self, link: str, observed: Observed, on_step: OnStep | None = None) -> Plan:
+        """Do what has to be done about one process, and nothing else."""
+        state = wanted_state(self.applied)
+        plan = make_plan(state, observed).of_datapath(link)
+        require_lines(plan, state, self._rundir)
+        with KernelMachine(self._rundir, self.datapaths, observed) as machine:
+            run(plan, machine, on_step=on_step)
+        return plan
+
+    def _lead(
+        self,
+        wanted: Record,
+        on_step: OnStep | None = None,
+        *,
+        everywhere: bool = False,
+        confirm: tuple[str, int] | None = None,
+    ) -> Plan:
+        """Lead the machine from the applied record to another one, or leave it as it is.
+
+        Args:
+            wanted: the other record.
+            on_step: told of each step.
+            everywhere: look for what is ours in every network namespace.
+            confirm: token and seconds, if somebody has to confirm it.
+        """
+        observed = self._look(self.record, wanted, also=all_namespaces() if everywhere else ())
+        plan = prepared_plan(wanted.config, observed, self._rundir)
         for note in plan.notes:
             _log.info("%s", note)
-        with KernelMachine(self._rundir, self.datapaths, observed) as machine:
-            run(plan, machine, on_step=on_step, commit=lambda: state_file.save(self._rundir, wanted))
-        self.applied = wanted
+        if wanted.serial > self.record.serial > 0:
+            state_file.keep(self._rundir, replace(self.record, pending=None))
+
+        def commit() -> None:
+            pending = None if confirm is None else Pending(token=confirm[0], deadline_s=now_s() + confirm[1])
+            self._save(wanted if pending is None else replace(wanted, pending=pending))
+
+        if plan.operations or confirm is not None:
+            self._begin(wanted, confirm)
+        try:
+            with KernelMachine(self._rundir, self.datapaths, observed) as machine:
+                run(plan, machine, on_step=on_step, commit=commit)
+        except GpiomuxError:
+            self._end_failed(wanted, observed)
+            raise
+        state_file.end(self._rundir)
+        return plan
+
+    def _begin(self, wanted: Record, confirm: tuple[str, int] | None) -> None:
+        """Say on disk what is about to happen, and have somebody else watch over what must be confirmed."""
+        earlier_places = state_file.begun(self._rundir)
+        places = {*namespaces(wanted.config), *(earlier_places.namespaces if earlier_places else ())}
+        deadline_s = None if confirm is None else now_s() + confirm[1]
+        state_file.begin(self._rundir, Intent(namespaces=tuple(sorted(places)), deadline_s=deadline_s))
+        if confirm is not None:
+            try:
+                guard.start(self._rundir)
+            except GpiomuxError:
+                state_file.end(self._rundir)
+                raise
+
+    def _end_failed(self, wanted: Record, before_it: Observed) -> None:
+        """Forget a change that failed, if nothing is left of it; else the next change or daemon looks there again."""
+        try:
+            after = self._look(self.record, wanted)
+            if after.state == before_it.state or not make_plan(wanted_state(self.applied), after).operations:
+                state_file.end(self._rundir)
+        except GpiomuxError as err:
+            _log.error("cannot see what the failed change has left: %s", err)
+
+    def _end_unstarted(self) -> None:
+        """End processes that were made by a killed daemon, and never told what to run."""
+        for link in self.datapaths.running():
+            if self.datapaths.report(link) is None:
+                self.datapaths.stop(link)
+
+    def _look(self, *records: Record, also: list[str] | tuple[str, ...] = ()) -> Observed:
+        """Look wherever these records, or a change that was not ended, may have something."""
+        intent = state_file.begun(self._rundir)
+        unended = () if intent is None else intent.namespaces
+        return look(self._rundir, self.datapaths, *(it.config for it in records), also=(*also, *unended))
+
+    def _save(self, record: Record) -> None:
+        state_file.save(self._rundir, record)
+        self.record = record
+        self.damage = None
 
 
-def edited(config: Config, request: Request) -> Config:
-    """The configuration that a request makes of the applied one.
-
-    Raises:
-        ConfigError: of `apply`: every fault of the text.
-        UsageError: of the others: the link, child or mark is not there, or is there already.
-    """
-    args: Mapping[str, Any] = request.args
-    match request.verb:
-        case "apply" | "plan":
-            from gpiomux.config.load import load_text  # late: a daemon that takes over needs no YAML and no schema
-
-            return load_text(args["text"], args["file"])
-        case "add-child":
-            return edit.add_child(config, args["link"], args["child"])
-        case "del-child":
-            return edit.del_child(config, args["child"])
-        case "add-mark":
-            return edit.add_mark(config, args["child"], args["mark"])
-        case "del-mark":
-            return edit.del_mark(config, args["child"], args["mark"])
-        case "down":
-            return edit.without_links(config, args["links"]) if args["links"] else Config()
-        case _:
-            raise UnsupportedError(f"this gpiomuxd cannot {request.verb} yet")
-
-
-def look(rundir: RunDir, datapaths: Datapaths, *configs: Config) -> Observed:
-    """Look at the machine wherever one of the configurations has something.
-
-    Raises:
-        MachineError: something cannot be looked at.
-    """
-    links = [link for config in configs for link in config.links]
-    netdevs = [link.netdev for link in links] + [child.netdev for link in links for child in link.children]
-    return observe(rundir, datapaths, {netdev.netns for netdev in netdevs if netdev.netns is not None})
-
-
-def prepared_plan(wanted: Config, observed: Observed, rundir: RunDir) -> Plan:
-    """The plan that leads to a configuration, if the machine has what it takes.
-
-    Raises:
-        GpiomuxError: something is in the way, or is not there.
-    """
-    state = wanted_state(wanted)
-    plan = make_plan(state, observed)
-    require_lines(plan, state, rundir)
-    return plan
-
-
-def plan_to_plain(plan: Plan) -> dict[str, Any]:
-    """A plan as clients get it."""
-    return {
-        "operations": [
-            {
-                "sign": operation.sign,
-                "kind": operation.resource.key[0],
-                "name": resource_name(operation.resource),
-                "text": operation.describe(),
-            }
-            for operation in plan.operations
-        ],
-        "notes": list(plan.notes),
-    }
+def _signed(record: Record, uid: int) -> Record:
+    """The record with the time and the user."""
+    name = str(uid)
+    with suppress(KeyError):  # a user that this machine has no name for
+        name = pwd.getpwuid(uid).pw_name
+    return replace(record, applied_at_s=time.time(), applied_by=name)

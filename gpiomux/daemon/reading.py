@@ -11,15 +11,20 @@ from gpiomux.apply.chips_report import report_chips
 from gpiomux.apply.datapaths import Datapaths
 from gpiomux.config.model import GpioMedium, ShmMedium, SimMedium
 from gpiomux.config.plain import config_to_plain
-from gpiomux.daemon.manager import edited, look, plan_to_plain, prepared_plan
-from gpiomux.errors import GpiomuxError, UnsupportedError
+from gpiomux.daemon import state_file
+from gpiomux.daemon.boottime import now_s
+from gpiomux.daemon.looking import look, plan_to_plain, prepared_plan
+from gpiomux.daemon.successor import require_settled, successor
+from gpiomux.errors import GpiomuxError
 from gpiomux.version import VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from gpiomux.config.model import Config, Link
+    from gpiomux.config.overlay import Edit
     from gpiomux.control.messages import Request
+    from gpiomux.daemon.record import Record
     from gpiomux.rundir import RunDir
 
 ANSWER_S = 3.0
@@ -29,7 +34,7 @@ MEDIA = {SimMedium: "sim", GpioMedium: "gpio", ShmMedium: "shm"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Record:
+class Attempt:
     """What the daemon remembers of the process of a link."""
 
     state: str
@@ -39,11 +44,11 @@ class Record:
     """How it ended last, or why it did not start; empty if it never did."""
 
 
-UNATTENDED = Record(state="failed", last_exit="not running, and no gpiomuxd to start it")
+UNATTENDED = Attempt(state="failed", last_exit="not running, and no gpiomuxd to start it")
 
 
 class Reading:
-    """Answers `plan`, `show`, `status`, `stats` and `chips`.
+    """Answers the reading verbs.
 
     *Threads and processes:* each call stands for itself, any number of threads at once.
     """
@@ -54,37 +59,71 @@ class Reading:
         self._since_s = daemon_since_s
         self._datapaths = Datapaths(rundir, answer_s=ANSWER_S)
 
-    def answer(self, request: Request, applied: Config, records: Mapping[str, Record]) -> dict[str, Any]:
+    def answer(self, request: Request, record: Record, attempts: Mapping[str, Attempt]) -> dict[str, Any]:
         """Answer a request with one of the reading verbs.
+
+        Args:
+            request: what somebody wants to know.
+            record: what is applied.
+            attempts: what is known of the process of each link.
 
         Raises:
             GpiomuxError: the text to plan is faulty, or something cannot be looked at.
         """
+        links = record.config.links
         match request.verb:
             case "plan":
-                wanted = edited(applied, request)
-                observed = look(self._rundir, self._datapaths, applied, wanted)
-                return plan_to_plain(prepared_plan(wanted, observed, self._rundir))
+                require_settled(record)
+                return self._plan(record.config, successor(record, request).config)
+            case "diff":
+                return self._plan(record.config, record.config)
+            case "history":
+                return {"records": self._history(record)}
             case "show":
-                return {"config": config_to_plain(applied)}
+                return {
+                    "config": config_to_plain(record.config),
+                    "overlay": _edits_to_plain(record.overlay),
+                    "path": record.path,
+                }
             case "status":
-                links = [self._status(link, records.get(link.name)) for link in applied.links]
-                return {"daemon": self._daemon(), "links": links}
+                now = [self._status(link, attempts.get(link.name)) for link in links]
+                return {"daemon": self._daemon(), "applied": self._applied(record), "links": now}
             case "stats":
-                return {"links": [self._stats(link) for link in applied.links]}
+                return {"links": [self._stats(link) for link in links]}
             case "chips":
-                return report_chips(self._rundir, [link.name for link in applied.links])
+                return report_chips(self._rundir, [link.name for link in links])
             case _:
-                raise UnsupportedError(f"this gpiomuxd cannot {request.verb} yet")
+                raise AssertionError(f"verb {request.verb} does not read")
+
+    def _plan(self, applied: Config, wanted: Config) -> dict[str, Any]:
+        observed = look(self._rundir, self._datapaths, applied, wanted)
+        return plan_to_plain(prepared_plan(wanted, observed, self._rundir))
+
+    def _history(self, record: Record) -> list[dict[str, Any]]:
+        records = [record, *state_file.history(self._rundir, record.serial)]
+        return [
+            {"back": back, **_origin(it), "links": [link.name for link in it.config.links]}
+            for back, it in enumerate(records)
+            if it.serial
+        ]
+
+    def _applied(self, record: Record) -> dict[str, Any]:
+        pending = record.pending
+        return {
+            **_origin(record),
+            "overlay": _edits_to_plain(record.overlay),
+            "pending": None if pending is None else {"remaining_s": max(0.0, pending.deadline_s - now_s())},
+            "half_done": state_file.begun(self._rundir) is not None,
+        }
 
     def _daemon(self) -> dict[str, Any] | None:
         if self._since_s is None:
             return None
         return {"pid": os.getpid(), "version": VERSION, "uptime_s": time.monotonic() - self._since_s}
 
-    def _status(self, link: Link, record: Record | None) -> dict[str, Any]:
+    def _status(self, link: Link, attempt: Attempt | None) -> dict[str, Any]:
         medium = link.transport.medium
-        report, now = self._report(link.name, record)
+        report, now = self._report(link.name, attempt)
         return {
             "name": link.name,
             "mode": link.transport.mode.value,
@@ -112,19 +151,19 @@ class Reading:
             "line": report.get("line", {}),
         }
 
-    def _report(self, link: str, record: Record | None) -> tuple[dict[str, Any], Record]:
-        """What a datapath tells, empty if it does not; and its record as it is at this moment."""
-        known = record or Record(state="running")
+    def _report(self, link: str, attempt: Attempt | None) -> tuple[dict[str, Any], Attempt]:
+        """What a datapath tells, empty if it does not; and the attempt as it is at this moment."""
+        known = attempt or Attempt(state="running")
         try:
             report = self._datapaths.report(link)
         except GpiomuxError as err:
             return {}, replace(known, state="failed", last_exit=err.message)
         if report is not None:
             return report, replace(known, state="running")
-        if record is None:
+        if attempt is None:
             return {}, UNATTENDED
         # It has ended, and the daemon has not noticed yet.
-        return {}, replace(record, state="starting") if record.state == "running" else record
+        return {}, replace(attempt, state="starting") if attempt.state == "running" else attempt
 
     def _stats(self, link: Link) -> dict[str, Any]:
         report = self._datapaths.report(link.name) or {}
@@ -134,3 +173,13 @@ class Reading:
             "line": report.get("line", {}),
             "interfaces": report.get("interfaces", {}),
         }
+
+
+def _origin(record: Record) -> dict[str, Any]:
+    """When and how a record was applied."""
+    words = ("cause", "file", "path", "applied_at_s", "applied_by")
+    return {word: getattr(record, word) for word in words}
+
+
+def _edits_to_plain(edits: tuple[Edit, ...]) -> list[dict[str, Any]]:
+    return [{"verb": it.verb, "args": dict(it.args)} for it in edits]

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from gpiomux.control.messages import READING_VERBS, Progress, Request
 from gpiomux.control.server import Server
+from gpiomux.daemon import state_file
+from gpiomux.daemon.confirm import Countdown
 from gpiomux.daemon.manager import Manager
 from gpiomux.daemon.reading import Reading
 from gpiomux.daemon.supervisor import Supervisor
@@ -43,7 +45,7 @@ class Service:
         """Take over the run directory.
 
         Raises:
-            GpiomuxError: the state file cannot be used.
+            MachineError: the state file cannot be read.
         """
         self._rundir = rundir
         self._starter = starter
@@ -54,6 +56,7 @@ class Service:
         self._readers = ThreadPoolExecutor(READERS, "reader")
         self._server = Server(rundir.control_socket, self._answer)
         self._supervisor = Supervisor(self._revive, self._manager.datapaths.exit_words)
+        self._countdown = Countdown(self._revert)
         self._requested = 0
         """Changes that clients wait for. To revive a link does not count: there is none when we end."""
         self._end = asyncio.Event()
@@ -79,12 +82,13 @@ class Service:
             self._starter.stopping()
             await self._server.finish()
         finally:
+            await self._countdown.close()
             await self._supervisor.close()
             # The loop must go on while the threads end: what they do may still tell progress.
             await asyncio.to_thread(self._worker.shutdown)
             await asyncio.to_thread(self._readers.shutdown)
         self._clean_up()
-        _log.info("ended; datapaths go on" if self._manager.applied.links else "ended")
+        _log.info("ended" if self._manager.idle else "ended; datapaths go on")
 
     async def _recover(self) -> None:
         try:
@@ -92,22 +96,30 @@ class Service:
         except GpiomuxError as err:
             _log.error("cannot restore what was applied: %s", err)
 
-    async def _answer(self, request: Request, tell: Callable[[Progress], None]) -> dict[str, Any]:
+    async def _answer(self, request: Request, tell: Callable[[Progress], None], uid: int) -> dict[str, Any]:
         if request.verb in READING_VERBS:
+            if self._manager.damage is not None:
+                raise self._manager.damage
             loop = asyncio.get_running_loop()
-            applied, records = self._manager.applied, dict(self._supervisor.records)
-            return await loop.run_in_executor(self._readers, self._reading.answer, request, applied, records)
+            record, attempts = self._manager.record, dict(self._supervisor.attempts)
+            return await loop.run_in_executor(self._readers, self._reading.answer, request, record, attempts)
         if self._end.is_set():
             raise DaemonError("gpiomuxd is ending", hint="try again")
         _log.info("asked to %s", request.verb)
         self._requested += 1
         try:
-            return await self._at_work(lambda: self._manager.change(request, lambda *step: tell(Progress(*step))))
+            return await self._at_work(lambda: self._manager.change(request, lambda *step: tell(Progress(*step)), uid))
         except GpiomuxError as err:
             _log.error("%s: %s", request.verb, err)
             raise
         finally:
             self._requested -= 1
+            self._end_if_idle()
+
+    async def _revert(self) -> bool:
+        try:
+            return await self._at_work(self._manager.revert)
+        finally:
             self._end_if_idle()
 
     async def _revive(self, link: str) -> bool:
@@ -119,6 +131,7 @@ class Service:
         try:
             return await loop.run_in_executor(self._worker, work)
         finally:
+            self._countdown.update(self._manager.record.pending)
             try:
                 self._supervisor.update(await loop.run_in_executor(self._worker, self._manager.processes))
             except GpiomuxError as err:
@@ -126,7 +139,7 @@ class Service:
 
     def _end_if_idle(self) -> None:
         """End if nothing is left to do and nobody wants us to stay; before the reply, so that the client can tell."""
-        if self._exit_when_idle and not self._end.is_set() and not self._requested and not self._manager.applied.links:
+        if self._exit_when_idle and not self._end.is_set() and not self._requested and self._manager.idle:
             self._server.stop_listening()
             self._clean_up()
             self._end.set()
@@ -142,14 +155,16 @@ class Service:
 
         The next daemon may have it as soon as the lock file is gone.
         """
-        if self._cleaned_up or self._manager.applied.links:
+        if self._cleaned_up or not self._manager.idle:
             return
         self._cleaned_up = True
         rundir = self._rundir
         for directory in (rundir.links, rundir.wires):
             with suppress(OSError):
                 directory.rmdir()
-        for file in (rundir.state, rundir.log, rundir.lock):
+        with suppress(OSError):
+            state_file.forget(rundir)
+        for file in (rundir.log, rundir.lock):
             with suppress(OSError):
                 file.unlink(missing_ok=True)
         with suppress(OSError):

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from gpiomux import log
-from gpiomux.daemon.reading import Record
+from gpiomux.daemon.reading import Attempt
 from gpiomux.errors import GpiomuxError
 
 if TYPE_CHECKING:
@@ -61,12 +61,12 @@ class _Watched:
 class Supervisor:
     """Watches the processes of all links.
 
-    *Threads and processes:* lives in the event loop; `records` may be read by any thread. Owns the descriptors of the
+    *Threads and processes:* lives in the event loop; `attempts` may be read by any thread. Owns the descriptors of the
     processes that it is given.
     """
 
     def __init__(self, revive: Revive, exit_words: ExitWords) -> None:
-        self.records: dict[str, Record] = {}
+        self.attempts: dict[str, Attempt] = {}
         self._revive = revive
         self._exit_words = exit_words
         self._watched: dict[str, _Watched] = {}
@@ -104,12 +104,12 @@ class Supervisor:
         watched.process = process
         watched.since_s = loop.time()
         loop.add_reader(process.pidfd, self._ended, link, process)
-        self.records[link] = replace(self.records.get(link, Record(state="running")), state="running")
+        self.attempts[link] = replace(self.attempts.get(link, Attempt(state="running")), state="running")
 
     def _miss(self, link: str) -> None:
         """A link without a process: one that nobody has seen ending."""
         watched = self._watched.setdefault(link, _Watched())
-        self.records.setdefault(link, Record(state="starting"))
+        self.attempts.setdefault(link, Attempt(state="starting"))
         if watched.process is None and watched.timer is None:
             self._revive_after(link, watched.backoff.pause_s(0.0))
 
@@ -118,9 +118,9 @@ class Supervisor:
         lived_s = asyncio.get_running_loop().time() - watched.since_s
         self._let_go(watched)
         words = self._exit_words(process.pid)
-        watched.last_exit = self.records[link].last_exit
+        watched.last_exit = self.attempts[link].last_exit
         log.of_link(__name__, link).info("datapath %d has ended: %s", process.pid, words)
-        self.records[link] = replace(self.records[link], state="starting", last_exit=words)
+        self.attempts[link] = replace(self.attempts[link], state="starting", last_exit=words)
         self._revive_after(link, watched.backoff.pause_s(lived_s))
 
     def _revive_after(self, link: str, pause_s: float) -> None:
@@ -141,23 +141,23 @@ class Supervisor:
         except GpiomuxError as err:
             log.of_link(__name__, link).error("%s", err)
             if link in self._watched:
-                self.records[link] = replace(self.records[link], state="failed", last_exit=err.message)
+                self.attempts[link] = replace(self.attempts[link], state="failed", last_exit=err.message)
                 self._revive_after(link, self._watched[link].backoff.pause_s(0.0))
             return
         if link not in self._watched:
             return
-        record = self.records[link]
+        attempt = self.attempts[link]
         if revived:
-            self.records[link] = replace(record, restarts=record.restarts + 1)
+            self.attempts[link] = replace(attempt, restarts=attempt.restarts + 1)
         else:  # a change has ended the process, and another runs already
-            self.records[link] = replace(record, last_exit=self._watched[link].last_exit)
+            self.attempts[link] = replace(attempt, last_exit=self._watched[link].last_exit)
 
     def _forget(self, link: str) -> None:
         watched = self._watched.pop(link)
         self._let_go(watched)
         if watched.timer is not None:
             watched.timer.cancel()
-        self.records.pop(link, None)
+        self.attempts.pop(link, None)
 
     def _let_go(self, watched: _Watched) -> None:
         if watched.process is not None:

@@ -46,7 +46,7 @@ def path() -> Iterator[Path]:
     directory.rmdir()
 
 
-async def answer_show(request: Request, tell: Callable[[Progress], None]) -> Mapping[str, Any]:
+async def answer_show(request: Request, tell: Callable[[Progress], None], uid: int) -> Mapping[str, Any]:
     return {"verb": request.verb}
 
 
@@ -134,7 +134,7 @@ def test_a_path_that_is_too_long_is_an_error_of_ours() -> None:
 
 
 def test_progress_comes_in_order_and_from_another_thread(path: Path) -> None:
-    async def work(request: Request, tell: Callable[[Progress], None]) -> Mapping[str, Any]:
+    async def work(request: Request, tell: Callable[[Progress], None], uid: int) -> Mapping[str, Any]:
         def steps() -> None:
             for number in range(5):
                 tell(Progress(number, 5, f"step {number}"))
@@ -153,7 +153,7 @@ def test_progress_comes_in_order_and_from_another_thread(path: Path) -> None:
 
 
 def test_an_error_is_told_and_the_connection_stays(path: Path) -> None:
-    async def refuse(request: Request, tell: Callable[[Progress], None]) -> Mapping[str, Any]:
+    async def refuse(request: Request, tell: Callable[[Progress], None], uid: int) -> Mapping[str, Any]:
         raise UsageError("no such link", hint="look again")
 
     async def run() -> None:
@@ -193,7 +193,7 @@ def test_an_oversized_request_is_cut_off(path: Path) -> None:
 
 
 def test_the_largest_request_is_answered(path: Path) -> None:
-    async def size(request: Request, tell: Callable[[Progress], None]) -> Mapping[str, Any]:
+    async def size(request: Request, tell: Callable[[Progress], None], uid: int) -> Mapping[str, Any]:
         return {"size": len(request.args["text"])}
 
     async def run() -> None:
@@ -218,7 +218,7 @@ def test_a_slow_client_is_sent_away(path: Path) -> None:
 def test_a_request_without_its_end_is_dropped(path: Path) -> None:
     asked = []
 
-    async def note(request: Request, tell: Callable[[Progress], None]) -> Mapping[str, Any]:
+    async def note(request: Request, tell: Callable[[Progress], None], uid: int) -> Mapping[str, Any]:
         asked.append(request)
         return {}
 
@@ -236,7 +236,7 @@ def test_a_client_that_goes_away_stops_nothing(path: Path) -> None:
     async def run() -> None:
         begun, finish, finished = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
-        async def work(request: Request, tell: Callable[[Progress], None]) -> Mapping[str, Any]:
+        async def work(request: Request, tell: Callable[[Progress], None], uid: int) -> Mapping[str, Any]:
             begun.set()
             tell(Progress(0, 1, "step"))
             await finish.wait()
@@ -287,7 +287,7 @@ def test_finish_waits_for_the_answer_and_says_that_it_ends(path: Path) -> None:
     async def run() -> None:
         begun, finish = asyncio.Event(), asyncio.Event()
 
-        async def work(request: Request, tell: Callable[[Progress], None]) -> Mapping[str, Any]:
+        async def work(request: Request, tell: Callable[[Progress], None], uid: int) -> Mapping[str, Any]:
             begun.set()
             await finish.wait()
             return {}
@@ -355,7 +355,7 @@ def test_many_at_once(path: Path) -> None:
     """Twenty clients in threads of their own, each with its own answers."""
     from gpiomux.control.client import Client
 
-    async def echo(request: Request, tell: Callable[[Progress], None]) -> Mapping[str, Any]:
+    async def echo(request: Request, tell: Callable[[Progress], None], uid: int) -> Mapping[str, Any]:
         await asyncio.sleep(0)
         return {"child": request.args["child"]}
 

@@ -63,14 +63,6 @@ def test_without_the_capability(tmp_path: Path) -> None:
     assert not (tmp_path / "run").exists()
 
 
-def test_a_damaged_state_file_is_said_to_be(tmp_path: Path) -> None:
-    (tmp_path / "state.json").write_text("rubbish")
-    done = gpiomuxd(rundir=tmp_path)
-    assert done.returncode == 3
-    assert f"gpiomuxd: {tmp_path}/state.json is damaged" in done.stderr
-    assert "Traceback" not in done.stderr
-
-
 @pytest.mark.parametrize("number", ["0", "99"])
 def test_answer_on_what_is_no_connection(number: str, tmp_path: Path) -> None:
     done = gpiomuxd("--answer", number, rundir=tmp_path)

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from gpiomux.config.load import load_text
-from gpiomux.config.model import Config
-from gpiomux.control.messages import VERBS, Request
+from gpiomux.control.messages import OPTIONAL, VERBS, Request
 from gpiomux.daemon import state_file
-from gpiomux.daemon.manager import Manager, edited, plan_to_plain
-from gpiomux.errors import ConfigError, MachineError, UsageError
+from gpiomux.daemon.looking import plan_to_plain
+from gpiomux.daemon.manager import Manager
+from gpiomux.daemon.record import Record
+from gpiomux.errors import MachineError
 from gpiomux.netdev.rtnl import Rtnl
 from gpiomux.plan.diff import Plan
 from gpiomux.plan.operations import Change, Create, Remove
@@ -34,42 +35,7 @@ CONFIG = load_text(ONE, "one.yaml")
 
 
 def request(verb: str, **args: Any) -> Request:
-    return Request(verb, args)
-
-
-def edit(config: Config, verb: str, **args: Any) -> Config:
-    return edited(config, request(verb, **args))
-
-
-def test_every_verb_that_changes_is_known() -> None:
-    values = {str: "child1", int: 7, list: ["geth0"], bool: False}
-    texts = {"text": ONE, "file": "one.yaml", "link": "geth0"}
-    config = edit(CONFIG, "add-child", link="geth0", child="child1")
-    config = edit(config, "add-mark", child="child1", mark=7)
-    for verb in ("apply", "del-child", "add-mark", "del-mark", "down"):
-        args = {name: texts.get(name, values[kind]) for name, kind in VERBS[verb].items()}
-        assert isinstance(edit(config, verb, **args), Config)
-
-
-def test_edits() -> None:
-    with_child = edit(CONFIG, "add-child", link="geth0", child="child1")
-    assert [child.name for child in with_child.links[0].children] == ["child1"]
-    marked = edit(with_child, "add-mark", child="child1", mark=7)
-    assert marked.links[0].children[0].marks == (7,)
-    assert edit(marked, "del-mark", child="child1", mark=7) == with_child
-    assert edit(marked, "del-child", child="child1") == CONFIG
-    assert edit(CONFIG, "down", links=["geth0"]) == Config()
-    assert edit(CONFIG, "down", links=[]) == Config()
-    assert edit(Config(), "apply", text=ONE, file="one.yaml") == CONFIG
-
-
-def test_edits_that_make_no_sense() -> None:
-    with pytest.raises(UsageError):
-        edit(CONFIG, "add-child", link="geth7", child="child1")
-    with pytest.raises(UsageError):
-        edit(CONFIG, "down", links=["geth7"])
-    with pytest.raises(ConfigError):
-        edit(CONFIG, "apply", text="links: 7", file="x.yaml")
+    return Request(verb, {**{name: OPTIONAL[name] for name in VERBS[verb] if name in OPTIONAL}, **args})
 
 
 def test_a_plan_as_clients_get_it() -> None:
@@ -121,7 +87,7 @@ class TestOnTheKernel:
         daemons = Daemons(rundir)
         yield daemons
         daemons.end()
-        rundir.state.unlink()
+        state_file.forget(rundir)
         for directory in (rundir.links, rundir.wires, rundir.root):
             if directory.exists():
                 directory.rmdir()
@@ -136,12 +102,12 @@ class TestOnTheKernel:
         answer = manager.change(request("apply", text=ONE, file="one.yaml"), lambda *step: steps.append(step))
         assert [step[2] for step in steps] == [operation["text"] for operation in answer["operations"]]
         assert manager.applied == CONFIG
-        assert state_file.load(daemons.rundir) == CONFIG
+        assert state_file.load(daemons.rundir).config == CONFIG
         assert self.names() == {"geth0"}
         manager.change(request("add-child", link="geth0", child="child1"))
         assert self.names() == {"geth0", "child1"}
         assert len(daemons.next().applied.links[0].children) == 1
-        assert manager.change(request("apply", text=ONE, file="one.yaml"))["operations"] != []
+        assert manager.change(request("apply", text=ONE, file="one.yaml", reset_overlay=True))["operations"] != []
         assert self.names() == {"geth0"}
 
     def test_what_cannot_be_recorded_is_not_done(self, daemons: Daemons) -> None:
@@ -151,14 +117,14 @@ class TestOnTheKernel:
         with pytest.raises(MachineError, match=r"record what was done: .* what was done before is undone"):
             manager.change(request("apply", text=ONE, file="one.yaml"))
         draft.rmdir()
-        assert manager.applied == Config()
+        assert manager.record == Record()
         assert self.names() == set()
 
     def test_what_a_killed_daemon_did_by_half_is_undone(self, daemons: Daemons) -> None:
         """It was killed before the state file was written: what it had made so far is taken away again."""
         daemons.next().change(request("apply", text=ONE, file="one.yaml"))
         daemons.next().change(request("add-child", link="geth0", child="child1"))
-        state_file.save(daemons.rundir, CONFIG)
+        state_file.save(daemons.rundir, Record(serial=1, base=CONFIG, config=CONFIG))
         after = daemons.next()
         after.recover()
         assert after.applied == CONFIG

@@ -14,6 +14,7 @@ from gpiomux.config.plain import config_to_plain
 from gpiomux.control.client import Client
 from gpiomux.control.messages import VERBS
 from gpiomux.daemon import oneshot, state_file
+from gpiomux.daemon.record import Record
 from gpiomux.errors import ConfigError, DaemonError, ProtocolError
 from gpiomux.rundir import RunDir
 from tests.plan.test_diff import EXAMPLES
@@ -37,17 +38,20 @@ def asked(rundir: RunDir) -> Iterator[tuple[Client, socket.socket]]:
 def test_several_questions_and_nothing_is_made(tmp_path: Path) -> None:
     rundir = RunDir(tmp_path / "run")
     with asked(rundir) as (client, _):
-        assert client.ask("show") == {"config": {"links": []}}
-        assert client.ask("status") == {"daemon": None, "links": []}
+        assert client.ask("show") == {"config": {"links": []}, "overlay": [], "path": ""}
+        status = client.ask("status")
+        assert (status["daemon"], status["links"], status["applied"]["half_done"]) == (None, [], False)
+        assert client.ask("history") == {"records": []}
         assert client.ask("stats") == {"links": []}
     assert not rundir.root.exists()
 
 
 def test_what_a_daemon_left(tmp_path: Path) -> None:
     config = load_file(EXAMPLES["two-links.yaml"])
-    state_file.save(RunDir(tmp_path), config)
+    state_file.save(RunDir(tmp_path), Record(serial=1, base=config, config=config, cause="apply", file="x.yaml"))
     with asked(RunDir(tmp_path)) as (client, _):
-        assert client.ask("show") == {"config": config_to_plain(config)}
+        assert client.ask("show")["config"] == config_to_plain(config)
+        assert client.ask("status")["applied"]["file"] == "x.yaml"
         assert [link["datapath"]["state"] for link in client.ask("status")["links"]] == ["failed", "failed"]
 
 
@@ -63,7 +67,7 @@ def test_faults_of_a_text_are_told(tmp_path: Path) -> None:
         with pytest.raises(ConfigError) as caught:
             client.ask("plan", {"text": "links: 7", "file": "mine.yaml"})
         assert caught.value.faults[0].file == "mine.yaml"
-        assert client.ask("show") == {"config": {"links": []}}
+        assert client.ask("show")["config"] == {"links": []}
 
 
 def test_rubbish_is_refused(tmp_path: Path) -> None:

@@ -10,7 +10,8 @@ import pytest
 from gpiomux.config.load import load_text
 from gpiomux.config.plain import config_from_plain
 from gpiomux.control.messages import Request
-from gpiomux.daemon.reading import Reading, Record
+from gpiomux.daemon.reading import Attempt, Reading
+from gpiomux.daemon.record import Record
 from gpiomux.errors import MachineError
 from gpiomux.rundir import RunDir
 from gpiomux.stats.report import stats_tables, status_tables
@@ -34,6 +35,17 @@ links:
     "test.yaml",
 )
 
+RECORD = Record(
+    serial=1,
+    base=CONFIG,
+    config=CONFIG,
+    cause="apply",
+    file="test.yaml",
+    path="/test.yaml",
+    applied_at_s=1.5,
+    applied_by="me",
+)
+LINE = {"words_in": 10, "words_out": 20, "interrupts": 3, "polls": 40, "sleeps": 5, "sleeping": True}
 REPORT: dict[str, Any] = {
     "pid": 4711,
     "uptime_s": 12.5,
@@ -45,7 +57,7 @@ REPORT: dict[str, Any] = {
     "marks_limits": "received packets have mark 0",
     "counters": {"tx_packets": 3},
     "interfaces": {"geth0": {"rx_packets": 1, "tx_packets": 3}},
-    "line": {"words_in": 10, "words_out": 20},
+    "line": LINE,
 }
 
 
@@ -65,19 +77,21 @@ class FakeDatapaths:
 def ask(
     verb: str,
     reports: Mapping[str, dict[str, Any] | MachineError | None],
-    records: Mapping[str, Record] | None = None,
+    attempts: Mapping[str, Attempt] | None = None,
     *,
     daemon: bool = True,
     monkeypatch: pytest.MonkeyPatch,
 ) -> dict[str, Any]:
     reading = Reading(RunDir(Path("/nowhere")), daemon_since_s=0.0 if daemon else None)
     monkeypatch.setattr(reading, "_datapaths", FakeDatapaths(reports))
-    return reading.answer(Request(verb, {}), CONFIG, records or {})
+    return reading.answer(Request(verb, {}), RECORD, attempts or {})
 
 
 def test_status_of_a_link_that_runs(monkeypatch: pytest.MonkeyPatch) -> None:
-    records = {name: Record(state="running", restarts=2, last_exit="killed by SIGKILL") for name in ("geth0", "geth1")}
-    answer = ask("status", {"geth0": REPORT, "geth1": REPORT}, records, monkeypatch=monkeypatch)
+    attempts = {
+        name: Attempt(state="running", restarts=2, last_exit="killed by SIGKILL") for name in ("geth0", "geth1")
+    }
+    answer = ask("status", {"geth0": REPORT, "geth1": REPORT}, attempts, monkeypatch=monkeypatch)
     assert answer["daemon"]["pid"] > 0
     assert answer["links"][0] == {
         "name": "geth0",
@@ -101,26 +115,26 @@ def test_status_of_a_link_that_runs(monkeypatch: pytest.MonkeyPatch) -> None:
             "last_exit": "killed by SIGKILL",
         },
         "children": [{"name": "child1", "netns": "near", "marks": [7, 8]}],
-        "line": {"words_in": 10, "words_out": 20},
+        "line": LINE,
     }
     assert (answer["links"][1]["netns"], answer["links"][1]["up"]) == ("far", False)
     assert len(status_tables(answer)) == 2
 
 
 @pytest.mark.parametrize(
-    ("record", "state", "last_exit"),
+    ("attempt", "state", "last_exit"),
     [
-        (Record(state="running"), "starting", ""),  # it has ended, and that has not been noticed yet
-        (Record(state="starting", last_exit="exit status 1"), "starting", "exit status 1"),
-        (Record(state="failed", last_exit="no such interface"), "failed", "no such interface"),
+        (Attempt(state="running"), "starting", ""),  # it has ended, and that has not been noticed yet
+        (Attempt(state="starting", last_exit="exit status 1"), "starting", "exit status 1"),
+        (Attempt(state="failed", last_exit="no such interface"), "failed", "no such interface"),
         (None, "failed", "not running, and no gpiomuxd to start it"),
     ],
 )
 def test_status_of_a_link_that_does_not_run(
-    record: Record | None, state: str, last_exit: str, monkeypatch: pytest.MonkeyPatch
+    attempt: Attempt | None, state: str, last_exit: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    records = {} if record is None else {"geth0": record}
-    answer = ask("status", {"geth0": None, "geth1": REPORT}, records, daemon=False, monkeypatch=monkeypatch)
+    attempts = {} if attempt is None else {"geth0": attempt}
+    answer = ask("status", {"geth0": None, "geth1": REPORT}, attempts, daemon=False, monkeypatch=monkeypatch)
     assert answer["daemon"] is None
     link = answer["links"][0]
     assert link["datapath"] == {"pid": None, "state": state, "restarts": 0, "uptime_s": 0.0, "last_exit": last_exit}
@@ -142,7 +156,7 @@ def test_stats(monkeypatch: pytest.MonkeyPatch) -> None:
         {
             "name": "geth0",
             "counters": {"tx_packets": 3},
-            "line": {"words_in": 10, "words_out": 20},
+            "line": LINE,
             "interfaces": {"geth0": {"rx_packets": 1, "tx_packets": 3}},
         },
         {"name": "geth1", "counters": {}, "line": {}, "interfaces": {}},

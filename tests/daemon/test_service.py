@@ -3,110 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import select
 import signal
 import socket
 import subprocess
 import sys
 import threading
-from contextlib import contextmanager, suppress
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from gpiomux.apply.datapaths import Datapaths
-from gpiomux.control.client import connect, one_shot, start_daemon
+from gpiomux.control.client import one_shot
 from gpiomux.control.messages import Request, encode_request
 from gpiomux.daemon import service as service_module
 from gpiomux.daemon.notify import Starter
 from gpiomux.daemon.service import Service
 from gpiomux.errors import ConfigError, ConflictError, DaemonError, GpiomuxError, UsageError
 from gpiomux.netdev.rtnl import Rtnl
-from gpiomux.rundir import RunDir
-from tests.plan.test_diff import EXAMPLES
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from gpiomux.control.client import Client
-
-TWO_LINKS = {"text": EXAMPLES["two-links.yaml"].read_text(), "file": "two-links.yaml"}
-
-
-class World:
-    """A run directory, and whatever runs on it."""
-
-    def __init__(self, rundir: RunDir) -> None:
-        self.rundir = rundir
-
-    def start(self) -> None:
-        start_daemon(self.rundir)
-
-    def client(self) -> Client:
-        return connect(self.rundir)
-
-    def ask(self, verb: str, **args: Any) -> dict[str, Any]:
-        with self.client() as client:
-            return client.ask(verb, args)
-
-    def apply(self) -> list[dict[str, str]]:
-        operations: list[dict[str, str]] = self.ask("apply", **TWO_LINKS)["operations"]
-        return operations
-
-    def daemon(self) -> int:
-        pid: int = self.ask("status")["daemon"]["pid"]
-        return pid
-
-    def datapaths(self) -> dict[str, int | None]:
-        return {link["name"]: link["datapath"]["pid"] for link in self.ask("status")["links"]}
-
-    def end(self) -> None:
-        """Take down what a test has left, by a new daemon if need be."""
-        if self.rundir.root.exists():
-            try:
-                self.ask("down", links=[])
-            except DaemonError:
-                self.start()
-                with suppress(DaemonError):  # one that finds nothing to do may be gone before it is asked
-                    self.ask("down", links=[])
-
-
-@pytest.fixture
-def world(network: None) -> Iterator[World]:
-    world = World(RunDir(Path("/run/gpiomux")))
-    yield world
-    log = world.rundir.log.read_text() if world.rundir.log.exists() else ""
-    world.end()
-    print(log)
-    assert "Traceback" not in log
-
-
-@contextmanager
-def watched(pid: int) -> Iterator[int]:
-    """A pidfd: readable when the process has ended."""
-    pidfd = os.pidfd_open(pid)
-    try:
-        yield pidfd
-    finally:
-        os.close(pidfd)
-
-
-def send_and_wait(pid: int, number: signal.Signals) -> None:
-    """Send a signal and wait for the end of the process."""
-    with watched(pid) as pidfd:
-        signal.pidfd_send_signal(pidfd, number)
-        select.select([pidfd], [], [])
-
-
-def has_ended(pid: int) -> bool:
-    try:
-        with watched(pid) as pidfd:
-            return bool(select.select([pidfd], [], [], 0)[0])
-    except ProcessLookupError:
-        return True
-
+from tests.daemon.world import TWO_LINKS, World, frozen, has_ended, send_and_wait
 
 pytestmark = pytest.mark.netns
 
@@ -128,7 +42,7 @@ def test_one_life(world: World) -> None:
     assert world.datapaths() == datapaths
     assert [set(link) for link in world.ask("stats")["links"]] == [{"name", "counters", "line", "interfaces"}] * 2
     # When `down` returns, nothing is left of it: no process, no file.
-    assert world.ask("down", links=[])["operations"]
+    assert world.ask("down", links=[], all=False)["operations"]
     assert has_ended(daemon)
     assert not world.rundir.root.exists()
 
@@ -228,16 +142,6 @@ def test_a_datapath_that_cannot_come_back_is_told_and_repaired(world: World) -> 
     assert world.ask("status")["links"][0]["datapath"]["state"] == "running"
 
 
-@contextmanager
-def frozen(pid: int) -> Iterator[None]:
-    """A process that does not run for a while: whoever asks it waits."""
-    os.kill(pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        os.kill(pid, signal.SIGCONT)
-
-
 def test_readers_do_not_wait_for_a_slow_change(world: World) -> None:
     world.start()
     world.apply()
@@ -298,7 +202,7 @@ def test_many_clients_at_once(world: World) -> None:
                     if [each["marks"] for each in shown] != [[100 + number]]:
                         wrong.append(shown)
                     client.ask("status")
-                    if not client.ask("plan", TWO_LINKS)["operations"]:
+                    if not client.ask("plan", {**TWO_LINKS, "reset_overlay": True})["operations"]:
                         wrong.append("a plan that keeps the child")
                     client.ask("del-child", {"child": child})
         except GpiomuxError as err:

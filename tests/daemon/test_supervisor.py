@@ -13,7 +13,7 @@ import pytest
 
 from gpiomux.apply.datapaths import Process
 from gpiomux.daemon import supervisor as supervisor_module
-from gpiomux.daemon.reading import Record
+from gpiomux.daemon.reading import Attempt
 from gpiomux.daemon.supervisor import Backoff, Supervisor
 from gpiomux.errors import MachineError
 
@@ -98,7 +98,7 @@ def supervised(scenario: Callable[[Processes], Awaitable[None]], monkeypatch: py
 
 async def settled(processes: Processes, restarts: int) -> None:
     """Wait until so many restarts are on record."""
-    while processes.supervisor.records[LINK].restarts < restarts:
+    while processes.supervisor.attempts[LINK].restarts < restarts:
         await asyncio.sleep(0)
 
 
@@ -106,10 +106,10 @@ def test_an_end_is_noticed_told_and_seen_to(monkeypatch: pytest.MonkeyPatch) -> 
     async def scenario(processes: Processes) -> None:
         first = processes.new()
         processes.supervisor.update({LINK: first})
-        assert processes.supervisor.records == {LINK: Record(state="running")}
+        assert processes.supervisor.attempts == {LINK: Attempt(state="running")}
         processes.kill(first)
         await settled(processes, 1)
-        assert processes.supervisor.records == {LINK: Record(state="running", restarts=1, last_exit="signal 9")}
+        assert processes.supervisor.attempts == {LINK: Attempt(state="running", restarts=1, last_exit="signal 9")}
         assert processes.attempts == [LINK]
 
     supervised(scenario, monkeypatch)
@@ -123,11 +123,11 @@ def test_attempts_go_on_until_one_succeeds(monkeypatch: pytest.MonkeyPatch) -> N
         processes.kill(first)
         while len(processes.attempts) < 2:
             await asyncio.sleep(0)
-        assert processes.supervisor.records[LINK].state == "failed"
-        assert processes.supervisor.records[LINK].last_exit.endswith("refused")
+        assert processes.supervisor.attempts[LINK].state == "failed"
+        assert processes.supervisor.attempts[LINK].last_exit.endswith("refused")
         await settled(processes, 1)
         assert len(processes.attempts) == 4
-        assert processes.supervisor.records[LINK].state == "running"
+        assert processes.supervisor.attempts[LINK].state == "running"
 
     supervised(scenario, monkeypatch)
 
@@ -135,7 +135,7 @@ def test_attempts_go_on_until_one_succeeds(monkeypatch: pytest.MonkeyPatch) -> N
 def test_a_link_without_a_process_gets_one(monkeypatch: pytest.MonkeyPatch) -> None:
     async def scenario(processes: Processes) -> None:
         processes.supervisor.update({LINK: None})
-        assert processes.supervisor.records == {LINK: Record(state="starting")}
+        assert processes.supervisor.attempts == {LINK: Attempt(state="starting")}
         await settled(processes, 1)
 
     supervised(scenario, monkeypatch)
@@ -174,9 +174,9 @@ def test_an_end_that_was_meant_counts_nothing(monkeypatch: pytest.MonkeyPatch) -
         processes.supervisor.update({LINK: first})
         processes.kill(first)
         await tried.wait()
-        while processes.supervisor.records[LINK].last_exit:
+        while processes.supervisor.attempts[LINK].last_exit:
             await asyncio.sleep(0)
-        assert processes.supervisor.records == {LINK: Record(state="running")}
+        assert processes.supervisor.attempts == {LINK: Attempt(state="running")}
         os.close(replacement.pidfd)
 
     supervised(scenario, monkeypatch)
@@ -192,7 +192,7 @@ def test_a_link_that_is_gone_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> No
             os.fstat(first.pidfd)
         await asyncio.sleep(0.01)
         assert processes.attempts == []
-        assert processes.supervisor.records == {}
+        assert processes.supervisor.attempts == {}
 
     supervised(scenario, monkeypatch)
 
@@ -209,7 +209,7 @@ def test_a_link_that_goes_while_it_is_revived(monkeypatch: pytest.MonkeyPatch) -
         while not processes.attempts:
             await asyncio.sleep(0)
         await processes.supervisor.close()
-        assert processes.supervisor.records == {}
+        assert processes.supervisor.attempts == {}
 
     supervised(scenario, monkeypatch)
 
@@ -224,6 +224,6 @@ def test_after_the_end_nothing_is_watched(monkeypatch: pytest.MonkeyPatch) -> No
         for process in (first, late):
             with pytest.raises(OSError):
                 os.fstat(process.pidfd)
-        assert processes.supervisor.records == {}
+        assert processes.supervisor.attempts == {}
 
     supervised(scenario, monkeypatch)
