@@ -1,0 +1,155 @@
+"""Everything about a machine that gpiomux could change, as data that two moments can be compared by.
+
+Left out is what nobody chose: numbers that the kernel hands out (interface and process ids, counters), the addresses
+and routes that it makes by itself once there is a carrier, and the carrier, which comes and goes with the peer.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import stat
+import struct
+import subprocess
+from typing import TYPE_CHECKING, Any
+
+from gpiomux.netdev import syscalls
+from tests import namespaces
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_IP = ("-details link", "addr", "route show table all", "-6 route show table all", "rule", "-6 rule")
+_TC = ("qdisc show", "filter show ingress", "filter show egress")
+_FLEETING = {"ifindex", "operstate", "flags", "link_index", "preferred_life_time", "valid_life_time", "tentative"}
+_BPF_PROG_QUERY = 16
+_TCX = {"tcx ingress": 46, "tcx egress": 47}
+_UNSTABLE_FILES = {"gpiomuxd.lock", "gpiomuxd.log", "gpiomuxd.sock"}
+"""They belong to a daemon, not to what is applied."""
+
+Snapshot = dict[str, Any]
+
+
+def take(run_directory: Path, *, records: bool = True) -> Snapshot:
+    """The machine at this moment, seen from the network namespace that the caller is in.
+
+    Args:
+        run_directory: that of gpiomux.
+        records: with what gpiomux has noted there in JSON files: when what was applied.
+    """
+    names = sorted(namespaces.network_names())
+    return {
+        "networks": {name or "here": _network(name) for name in ("", *names)},
+        "files": {name: about for name, about in _files(run_directory) if records or not name.endswith(".json")},
+        "datapaths": sorted(_datapaths(run_directory)),
+    }
+
+
+def differing(before: Snapshot, after: Snapshot) -> list[str]:
+    """What is not the same, one line each; empty if nothing."""
+    return list(_differing("", before, after))
+
+
+def _differing(place: str, before: object, after: object) -> Iterator[str]:
+    if isinstance(before, dict) and isinstance(after, dict):
+        for key in sorted({*before, *after}):
+            yield from _differing(f"{place}/{key}", before.get(key), after.get(key))
+    elif isinstance(before, list) and isinstance(after, list):
+        for sign, entries, others in (("-", before, after), ("+", after, before)):
+            yield from (f"{place}: {sign} {json.dumps(entry)}" for entry in entries if entry not in others)
+    elif before != after:
+        yield f"{place}: was {json.dumps(before)}, is {json.dumps(after)}"
+
+
+def _network(name: str) -> dict[str, Any]:
+    prefix = ("ip", "-netns", name) if name else ("ip",)
+    told: dict[str, Any] = {}
+    for words in _IP:
+        answer = subprocess.run([*prefix, "-json", *words.split()], capture_output=True, text=True, check=True).stdout
+        told[words] = sorted(_steady(json.loads(answer or "[]")), key=json.dumps)
+    for words in _TC:
+        told[f"tc {words}"] = dict(_filters(name, words.split()))
+    told["tcx"] = _programs(name)
+    return told
+
+
+def _filters(name: str, words: list[str]) -> Iterator[tuple[str, str]]:
+    for interface in _interfaces(name):
+        prefix = ("ip", "netns", "exec", name) if name else ()
+        command = [*prefix, "tc", *words[:2], "dev", interface, *words[2:]]
+        yield interface, subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+def _interfaces(name: str) -> list[str]:
+    if not name:
+        return sorted(namespaces.interfaces())
+    with namespaces.inside(name):
+        return sorted(namespaces.interfaces())
+
+
+def _programs(name: str) -> dict[str, int]:
+    """How many programs TCX runs on each interface, in each direction."""
+
+    def count(interface: str, kind: int) -> int:
+        # union bpf_attr, query: target, attach type, flags, attach flags, program ids, their number, ...
+        attributes = struct.pack("=IIIIQI36x", socket.if_nametoindex(interface), kind, 0, 0, 0, 0)
+        try:
+            syscalls.bpf(_BPF_PROG_QUERY, attributes)
+        except OSError:  # no TCX here, or not for this user
+            return 0
+        return int(struct.unpack_from("=I", attributes, 24)[0])  # the kernel has written into our bytes
+
+    def counts() -> dict[str, int]:
+        return {
+            f"{interface} {word}": count(interface, kind)
+            for interface in sorted(namespaces.interfaces())
+            for word, kind in _TCX.items()
+        }
+
+    if not name:
+        return counts()
+    with namespaces.inside(name):
+        return counts()
+
+
+def _steady(answer: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    for entry in answer:
+        to = entry.get("dst", "")
+        if not entry or to.startswith(("fe80:", "ff00:")) or (":" in to and entry.get("type") == "local"):
+            continue
+        steady = {key: value for key, value in entry.items() if key not in _FLEETING}
+        steady["up"] = "UP" in entry.get("flags", ())
+        if "addr_info" in entry:
+            mine = [each for each in entry["addr_info"] if not each["local"].startswith("fe80:")]
+            steady["addr_info"] = sorted(_steady(mine), key=json.dumps)
+        yield steady
+
+
+def _files(root: Path) -> Iterator[tuple[str, str]]:
+    for path in sorted(root.rglob("*")) if root.exists() else []:
+        about = path.lstat()
+        # The directory of all wires, for one, stays when the last of them has gone.
+        if path.name in _UNSTABLE_FILES or (stat.S_ISDIR(about.st_mode) and path.parent == root):
+            continue
+        content = ""
+        if path.suffix == ".json":
+            content = path.read_text()
+        yield str(path.relative_to(root)), f"{stat.filemode(about.st_mode)} {about.st_uid} {about.st_gid} {content}"
+
+
+def _datapaths(run_directory: Path) -> Iterator[str]:
+    """The links that a process runs for, and all that is alive of it: no socket, no process, and no other way round."""
+    for path in (run_directory / "links").glob("*.sock"):
+        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as sock:
+            try:
+                sock.connect(os.fspath(path))
+            except ConnectionRefusedError:
+                yield f"{path.stem}: nobody listens"
+            else:
+                sock.send(b'{"do": "report"}')
+                report = json.loads(sock.recv(1 << 16)).get("ok", {})
+                kept = {key: report.get(key) for key in ("link", "transport", "mtu", "gone")}
+                kept["children"] = sorted(report.get("children", ()), key=json.dumps)
+                yield f"{path.stem}: {json.dumps(kept)}"
