@@ -38,6 +38,9 @@ def create(root: Path, name: str, lines: Sequence[Gathered], lock: int) -> str:
     place = root / name
     try:
         place.mkdir()
+    except OSError as err:  # what bears that name already is not ours to remove
+        raise MachineError(f"cannot make {place}: {err.strerror}", errno=err.errno or 0) from err
+    try:
         for number, line in enumerate(lines):
             below = place / f"line{number}"
             below.mkdir()

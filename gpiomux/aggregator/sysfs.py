@@ -66,7 +66,7 @@ def remove(roots: Roots, device: str, lock: int) -> None:
 
 def devices(roots: Roots) -> dict[str, int]:
     """All aggregators, each with its inode, which tells a device from a later one of the same name."""
-    return {path.name: path.stat().st_ino for path in roots.devices.glob(f"{PREFIX}*")}
+    return {path.name: path.stat().st_ino for path in sorted(roots.devices.glob(f"{PREFIX}*"))}
 
 
 def mirror(roots: Roots) -> dict[str, Lines]:
