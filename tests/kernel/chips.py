@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -60,11 +59,6 @@ def aggregators() -> list[str]:
     """Devices of the aggregator driver, and groups of its other door."""
     groups = Path("/sys/kernel/config/gpio-aggregator")
     return sorted(path.name for path in (*DEVICES.glob("gpio-aggregator.*"), *groups.iterdir()))
-
-
-def descriptors() -> int:
-    """Descriptors of this process."""
-    return len(os.listdir("/proc/self/fd"))
 
 
 def two_links(*, width: int = 8, aggregate: bool = True, near: str = "", far: str = "", settings: str = "") -> str:

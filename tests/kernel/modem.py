@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +19,7 @@ DEVICES = Path("/sys/devices/platform")
 DRIVER = Path("/sys/bus/platform/drivers/null-modem")
 PARAMETERS = Path("/sys/module/null_modem/parameters")
 KNOBS = Path("/sys/kernel/debug/null-modem")
+LIST = Path("/sys/kernel/debug/gpio")
 
 
 def far(offset: int) -> int:
@@ -39,6 +41,14 @@ def cut(wires: int = ALL_WIRES) -> None:
 def pull_high(wires: int) -> None:
     """Let these wires read 1 at both ends, and no others."""
     _write(KNOBS / "high", str(wires))
+
+
+def driven(end: int, offset: int) -> bool:
+    """The level of a line that somebody holds as an output: what the kernel's own list of all lines says."""
+    lines = LIST.read_text(encoding="ascii").partition(f"{chip(end).name}: ")[2]
+    found = re.search(rf"^ gpio-{offset} .*\) out (hi|lo)", lines, re.MULTILINE)
+    assert found
+    return found[1] == "hi"
 
 
 def fights() -> int:
