@@ -9,9 +9,12 @@ from contextlib import suppress
 from gpiomux.control.client import READY_VARIABLE
 
 SYSTEMD_VARIABLE = "NOTIFY_SOCKET"
+WATCHDOG_VARIABLE = "WATCHDOG_USEC"
+WATCHDOG_PID_VARIABLE = "WATCHDOG_PID"
 
 READY = b"READY=1"
 STOPPING = b"STOPPING=1"
+ALIVE = b"WATCHDOG=1"
 
 
 class Starter:
@@ -25,6 +28,8 @@ class Starter:
         number = os.environ.pop(READY_VARIABLE, "")
         self._pipe = int(number) if number.isdecimal() else None
         self._address = os.environ.pop(SYSTEMD_VARIABLE, "")
+        self.watchdog_s = _watchdog_s()
+        """How often the service manager wants to hear `alive`, at the least; None: not at all."""
         if self._pipe is not None:
             try:
                 os.set_inheritable(self._pipe, False)
@@ -35,6 +40,10 @@ class Starter:
         """Say that requests are answered now."""
         self._say_once(READY + b"\n")
         self._notify(READY)
+
+    def alive(self) -> None:
+        """Say that we are not stuck."""
+        self._notify(ALIVE)
 
     def stopping(self) -> None:
         """Say that we are ending."""
@@ -59,3 +68,12 @@ class Starter:
         with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sock:
             sock.connect(address)
             sock.send(message)
+
+
+def _watchdog_s() -> float | None:
+    """As sd_watchdog_enabled(3): the variable may have been meant for another process."""
+    microseconds = os.environ.pop(WATCHDOG_VARIABLE, "")
+    pid = os.environ.pop(WATCHDOG_PID_VARIABLE, "")
+    if not microseconds.isdecimal() or int(microseconds) == 0 or pid not in ("", str(os.getpid())):
+        return None
+    return int(microseconds) / 1e6

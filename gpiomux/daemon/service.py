@@ -21,6 +21,7 @@ from gpiomux.daemon.confirm import Countdown
 from gpiomux.daemon.manager import Manager
 from gpiomux.daemon.reading import Reading
 from gpiomux.daemon.supervisor import Supervisor
+from gpiomux.daemon.watchdog import Watchdog
 from gpiomux.errors import DaemonError, GpiomuxError
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ class Service:
         self._server = Server(rundir.control_socket, self._answer)
         self._supervisor = Supervisor(self._revive, self._manager.datapaths.exit_words)
         self._countdown = Countdown(self._revert)
+        self._watchdog = Watchdog(starter)
         self._requested = 0
         """Changes that clients wait for. To revive a link does not count: there is none when we end."""
         self._end = asyncio.Event()
@@ -75,12 +77,14 @@ class Service:
             await self._server.start()
             _log.info("answering on %s", self._rundir.control_socket)
             self._starter.ready()
+            watching = asyncio.create_task(self._watchdog.run())
             await self._recover()
             watch = asyncio.create_task(self._end_if_unused())
             await self._end.wait()
             watch.cancel()
             self._starter.stopping()
             await self._server.finish()
+            watching.cancel()
         finally:
             await self._countdown.close()
             await self._supervisor.close()
@@ -107,8 +111,13 @@ class Service:
             raise DaemonError("gpiomuxd is ending", hint="try again")
         _log.info("asked to %s", request.verb)
         self._requested += 1
+
+        def on_step(done: int, total: int, operation: str) -> None:
+            self._watchdog.moves_on()
+            tell(Progress(done, total, operation))
+
         try:
-            return await self._at_work(lambda: self._manager.change(request, lambda *step: tell(Progress(*step)), uid))
+            return await self._at_work(lambda: self._manager.change(request, on_step, uid))
         except GpiomuxError as err:
             _log.error("%s: %s", request.verb, err)
             raise
@@ -129,7 +138,7 @@ class Service:
         """Have the worker do something, and see to the processes that run afterwards."""
         loop = asyncio.get_running_loop()
         try:
-            return await loop.run_in_executor(self._worker, work)
+            return await loop.run_in_executor(self._worker, self._watchdog.watched, work)
         finally:
             self._countdown.update(self._manager.record.pending)
             try:

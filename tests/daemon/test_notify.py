@@ -85,3 +85,21 @@ def test_systemd(abstract: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 def test_systemd_has_gone_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "nowhere"))
     Starter().stopping()
+
+
+@pytest.mark.parametrize(
+    ("microseconds", "pid", "expected"),
+    [
+        ("180000000", "", 180.0),
+        ("500", str(os.getpid()), 0.0005),
+        ("500", str(os.getpid() + 1), None),
+        ("0", "", None),
+        ("x", "", None),
+        ("", "", None),
+    ],
+)
+def test_the_watchdog(microseconds: str, pid: str, expected: float | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WATCHDOG_USEC", microseconds)
+    monkeypatch.setenv("WATCHDOG_PID", pid)
+    assert Starter().watchdog_s == expected
+    assert not {"WATCHDOG_USEC", "WATCHDOG_PID"} & set(os.environ)
