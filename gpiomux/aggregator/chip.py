@@ -18,7 +18,7 @@ from gpiomux.aggregator.roots import CONFIGFS, SYSFS
 from gpiomux.errors import MachineError, UnsupportedError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
     from gpiomux.aggregator.inventory import Chip
@@ -81,16 +81,15 @@ class Chips:
         found += [self._recorded(record) for record in records.load_all(self._roots.run)]
         return sorted(found, key=lambda chip: chip.link)
 
-    def alive(self, chip: Standing, chips: Iterable[Chip]) -> bool:
+    def alive(self, chip: Standing, chips: Sequence[Chip]) -> bool:
         """Whether a chip still has the lines it was made of: when a source goes, and even if it comes back, what
-        stands on it is dead, and its node stays.
+        stands on it is dead, and its node stays. A name that another line bears as well by now does no harm to it.
         """
         if chip.node is None:
             return False
-        if chip.bound:
-            return True
-        places, faults = sources.find(chip.lines, tuple(chips))
-        return not faults and all(place.line.consumer == chip.device for place in places)
+        return chip.bound or all(
+            any(place.line.consumer == chip.device for place in sources.candidates(line, chips)) for line in chip.lines
+        )
 
     def require_devices(self, names: Iterable[str]) -> None:
         """Make sure that devices are there.

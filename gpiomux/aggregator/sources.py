@@ -35,7 +35,7 @@ def find(lines: Iterable[Gathered], chips: Sequence[Chip]) -> tuple[list[Place],
     found: list[Place] = []
     faults: list[str] = []
     for wanted in lines:
-        places = _places(wanted, chips)
+        places = candidates(wanted, chips)
         if len(places) == 1:
             found.append(places[0])
         else:
@@ -92,7 +92,8 @@ def mirrored(places: Iterable[Place]) -> tuple[tuple[str, int], ...]:
     return tuple((place.chip.label, place.line.offset) for place in places)
 
 
-def _places(wanted: Gathered, chips: Sequence[Chip]) -> list[Place]:
+def candidates(wanted: Gathered, chips: Sequence[Chip]) -> list[Place]:
+    """All lines that bear a name or place; there should be one."""
     if wanted.offset is None:
         return [Place(chip, line) for chip in chips for line in chip.lines if line.name == wanted.key]
     return [Place(chip, chip.lines[wanted.offset]) for chip in labelled(wanted.key, chips) if _has(chip, wanted.offset)]

@@ -86,6 +86,21 @@ class FakeKernel:
                 (below / attribute).touch()
             (place / "driver").symlink_to(below)
 
+    def hold(self, label: str, offset: int, consumer: str) -> None:
+        """Let somebody hold a line."""
+        self._change_line(label, offset, used=True, consumer=consumer)
+
+    def rename(self, label: str, offset: int, name: str) -> None:
+        """Give a line another name."""
+        self._change_line(label, offset, name=name)
+
+    def _change_line(self, label: str, offset: int, **values: object) -> None:
+        for node in self.roots.dev.iterdir():
+            about = json.loads(node.read_text())
+            if about["label"] == label:
+                about["lines"][offset] |= values
+                node.write_text(json.dumps(about))
+
     def snapshot(self) -> dict[str, str]:
         """Everything that is there, links and contents included."""
         found = {}
@@ -222,7 +237,7 @@ class FakeKernel:
         place = self.roots.devices / name
         self._mkdir(place)
         if not self.dumb:
-            self._hold(pairs, name)
+            self._hold_all(pairs, name)
             self._mkdir(place / self.chip(name, [None] * len(pairs)).name)
 
     def forget_mirror(self, number: str) -> None:
@@ -234,7 +249,7 @@ class FakeKernel:
 
     def _remove_device(self, name: str) -> None:
         place = self.roots.devices / name
-        self._hold([], name)
+        self._hold_all([], name)
         self._remove_chip(place)
         self._rmdir(place)
 
@@ -243,7 +258,7 @@ class FakeKernel:
             (self.roots.dev / below.name).unlink()
             self._rmdir(below)
 
-    def _hold(self, pairs: Sequence[tuple[str, int]], name: str) -> None:
+    def _hold_all(self, pairs: Sequence[tuple[str, int]], name: str) -> None:
         """Let a device hold these lines and no others."""
         for node in self.roots.dev.glob("gpiochip*"):
             about = json.loads(node.read_text())

@@ -242,6 +242,15 @@ def test_a_chip_whose_source_went_is_dead(kernel: FakeKernel, chips: Chips) -> N
     assert not chips.alive(standing, read_chips(kernel.roots.dev))
 
 
+def test_a_name_that_is_doubled_later_does_not_matter_to_a_chip(kernel: FakeKernel, chips: Chips) -> None:
+    chips.make("g0", LINES, None, ACCESS)
+    kernel.chip("late", ["B", "C"])
+    (standing,) = chips.standing()
+    assert chips.alive(standing, read_chips(kernel.roots.dev))
+    with pytest.raises(MachineError, match="there is more than one line C"):
+        Chips(kernel.roots, SYSFS).make("g1", LINES[1:2], None, ACCESS)
+
+
 def test_others_chips_are_not_ours(kernel: FakeKernel) -> None:
     before = kernel.snapshot()
     with pytest.MonkeyPatch.context() as other:
