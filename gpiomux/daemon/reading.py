@@ -13,6 +13,7 @@ from gpiomux.config.model import GpioMedium, ShmMedium, SimMedium
 from gpiomux.config.plain import config_to_plain
 from gpiomux.daemon import state_file
 from gpiomux.daemon.boottime import now_s
+from gpiomux.daemon.drift import foreign_notes
 from gpiomux.daemon.looking import look, plan_to_plain, prepared_plan
 from gpiomux.daemon.successor import require_settled, successor
 from gpiomux.errors import GpiomuxError
@@ -76,7 +77,7 @@ class Reading:
                 require_settled(record)
                 return self._plan(record.config, successor(record, request).config)
             case "diff":
-                return self._plan(record.config, record.config)
+                return self._diff(record.config)
             case "history":
                 return {"records": self._history(record)}
             case "show":
@@ -98,6 +99,11 @@ class Reading:
     def _plan(self, applied: Config, wanted: Config) -> dict[str, Any]:
         observed = look(self._rundir, self._datapaths, applied, wanted)
         return plan_to_plain(prepared_plan(wanted, observed, self._rundir))
+
+    def _diff(self, applied: Config) -> dict[str, Any]:
+        observed = look(self._rundir, self._datapaths, applied)
+        drift = plan_to_plain(prepared_plan(applied, observed, self._rundir))
+        return {**drift, "notes": [*drift["notes"], *foreign_notes(observed)]}
 
     def _history(self, record: Record) -> list[dict[str, Any]]:
         records = [record, *state_file.history(self._rundir, record.serial)]
