@@ -79,7 +79,7 @@ class SendDatagrams:
 class ReceiveDatagrams:
     """The receiving side."""
 
-    has_gap = False
+    has_gap = crowded = False
     expected = 0
     """Datagrams are not acknowledged."""
 

@@ -15,7 +15,8 @@ from gpiomux.wire.packet import HEADER as PACKET_HEADER
 from gpiomux.wire.reassembly import Reassembly
 from gpiomux.wire.record import HEADER as RECORD_HEADER
 from gpiomux.wire.schedule import Schedule
-from gpiomux.wire.stream import ReceiveStream, SendStream
+from gpiomux.wire.stream import MAX_RANGES, ReceiveStream, SendStream
+from gpiomux.wire.timing import OVERHEAD_BYTES
 
 if TYPE_CHECKING:
     from gpiomux.wire.counters import Counters
@@ -27,8 +28,20 @@ ACK_DELAY_NS = 4_000_000
 """How long an acknowledgement waits for data that could carry it."""
 KEEPALIVE_NS = 500_000_000
 """After so long without a frame of ours, an acknowledgement tells that we live: a short frame survives much noise."""
+ACK_SHARE, CROWDED_ACK_SHARE = 6, 2
+"""While data waits, acknowledgements gain one byte for so many bytes of data, and go behind it when they have used them
+up: else, with a wide side that is noisy, they would take most of a narrow one. The second holds while there are more
+gaps than one acknowledgement tells, because the peer's window would close over those it does not know of."""
 MIN_PIECE_BYTES = 16
 """Shorter pieces of packets are not put at the end of a frame: the next frame is worth more."""
+
+
+def ack_bytes(ack: Ack) -> int:
+    """What an acknowledgement takes on the line: 3 bytes and the ranges, check sequence 4, start, stuffing, end 2."""
+    return 11 + 4 * len(ack.ranges)
+
+
+MOST_ACK_BYTES = ack_bytes(Ack(0, ((0, 0),) * MAX_RANGES))
 
 
 class Session:
@@ -54,6 +67,8 @@ class Session:
         """End position and bytes of each packet that is in the stream and has not arrived."""
         self._unacked = 0
         self._ack_due_ns: int | None = None
+        self._ack_credit_bytes = MOST_ACK_BYTES
+        """What acknowledgements may take before it is the turn of data that waits."""
 
     @property
     def full(self) -> bool:
@@ -113,19 +128,18 @@ class Session:
 
     def next_frame(self, now_ns: int) -> Data | Ack | None:
         """What should be sent now, if anything."""
-        frame = self._next_ack(now_ns) or self._next_data()
-        if frame is not None:
-            self._said_ns = now_ns
-        return frame
-
-    def _next_ack(self, now_ns: int) -> Ack | None:
         due_ns = self._said_ns + KEEPALIVE_NS
         if self._ack_due_ns is not None:
             due_ns = min(due_ns, self._ack_due_ns)
-        if now_ns < due_ns:
-            return None
+        ack = self._receiving.ack() if now_ns >= due_ns else None
+        data = self._next_data() if ack is None or ack_bytes(ack) > self._ack_credit_bytes else None
+        if data is not None or ack is not None:
+            self._said_ns = now_ns
+        if data is not None or ack is None:
+            return data
         self._ack_due_ns, self._unacked = None, 0
-        return self._receiving.ack()
+        self._ack_credit_bytes = max(self._ack_credit_bytes - ack_bytes(ack), 0)
+        return ack
 
     def _next_data(self) -> Data | None:
         if self._sending.has_lost:
@@ -138,6 +152,8 @@ class Session:
         if not self._receiving.has_gap:  # an acknowledgement with ranges still has to be said
             self._ack_due_ns, self._unacked = None, 0
         position, data = taken
+        gained = (len(data) + OVERHEAD_BYTES) // (CROWDED_ACK_SHARE if self._receiving.crowded else ACK_SHARE)
+        self._ack_credit_bytes = min(self._ack_credit_bytes + gained, MOST_ACK_BYTES)
         if self._datagram:
             return Data(position % POSITION_MODULUS, position // POSITION_MODULUS, data)
         return Data(position, self._receiving.expected, data)

@@ -239,6 +239,11 @@ class ReceiveStream:
         """True if bytes are missing before others that have arrived."""
         return bool(self._ranges)
 
+    @property
+    def crowded(self) -> bool:
+        """True if one acknowledgement cannot tell all that has arrived beyond gaps."""
+        return len(self._ranges) > MAX_RANGES
+
     def accept(self, position: int, data: bytes) -> Arrival:
         """Take the data of one frame.
 

@@ -6,6 +6,11 @@ the share of the words that are payload of packets; round trips are counted in w
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+
+from gpiomux.wire.codec import Decoder
+from gpiomux.wire.counters import Counters
+from gpiomux.wire.frame import Kind
 from gpiomux.wire.packet import Packet
 from gpiomux.wire.timing import MAX_FRAME_DATA_BYTES, OVERHEAD_BYTES
 from tests.wire.conftest import SETTINGS
@@ -15,6 +20,7 @@ WORD_NS = 1_000
 S = 1_000_000_000
 SIZES = (64, 128, 256, 512, 1024, 1500)
 ERROR_RATES = (1e-6, 1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 2e-3)
+UNEQUAL_ERROR_RATE = 1e-4
 ECHO_BYTES = 64 + 28
 """A ping of 64 bytes: IPv4 and ICMP headers, payload."""
 ECHO_MARK = 1
@@ -56,11 +62,12 @@ class Load:
         return Packet(0, b"\0bulk" + bytes(15) + self._number.to_bytes(8, "big") + bytes(self._size - 28))
 
 
-def connected_pair(error_rate: float = 0.0) -> Pair:
-    pair = Pair(SETTINGS, seed=1, word_ns=WORD_NS)
+def connected_pair(error_rate: float = 0.0, *, width_out: int = 8, width_in: int = 8) -> Pair:
+    """Two ends with a carrier; the widths are those of the first one."""
+    pair = Pair(replace(SETTINGS, width_out=width_out, width_in=width_in), seed=1, word_ns=WORD_NS)
     pair.run(S)
     for end in pair.ends:
-        end.line.spoil = Spoil(flip=error_rate * SETTINGS.width_out)
+        end.line.spoil = Spoil(flip=error_rate * end.settings.width_out)
     return pair
 
 
@@ -74,6 +81,40 @@ def goodput(size: int, *, both: bool, error_rate: float = 0.0) -> float:
         pair.run(20_000_000)
     arrived = sum(len(packet.payload) for end in pair.ends for packet in end.received)
     return arrived / (MEASURE_NS / WORD_NS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unequal:
+    """Eight lines one way, one line back; shares of what each direction can carry."""
+
+    wide: float
+    """Goodput over the eight lines."""
+    narrow: float
+    """Goodput over the one line."""
+    acknowledgements: float
+    """What acknowledgements in frames of their own take of the one line."""
+
+
+def unequal(*, error_rate: float, both: bool) -> Unequal:
+    """Bulk over the wide side, and over the narrow one as well or not."""
+    pair = connected_pair(error_rate, width_out=8, width_in=1)
+    load, senders, ears = Load(pair, 1500), (0, 1) if both else (0,), Decoder(1, Counters())
+    narrow, acknowledgements = pair.ends[1], 0
+
+    def listen(words: bytes, now_ns: int) -> None:
+        nonlocal acknowledgements
+        if any(frame[0] >> 4 == Kind.ACK for frame in ears.decode(words)):
+            acknowledgements += len(words)
+        speak(words, now_ns)
+
+    speak, narrow.line.load = narrow.line.load, listen  # type: ignore[method-assign]
+    end_ns = pair.now_ns + MEASURE_NS
+    while pair.now_ns < end_ns:
+        load.refill(*senders)
+        pair.run(20_000_000)
+    wide, back = (sum(len(packet.payload) for packet in end.peer.received) for end in pair.ends)
+    words = MEASURE_NS / WORD_NS
+    return Unequal(wide=wide / words, narrow=back * 8 / words, acknowledgements=acknowledgements / words)
 
 
 def echo_words(*, loaded: bool) -> tuple[float, float]:
@@ -111,6 +152,7 @@ def figures() -> Figures:
     loaded, most = echo_words(loaded=True)
     fragment = MAX_FRAME_DATA_BYTES + OVERHEAD_BYTES
     clean = goodput(1500, both=False)
+    alone, both = (unequal(error_rate=UNEQUAL_ERROR_RATE, both=both) for both in (False, True))
     return {
         "words_share_1500_one_way": clean,
         "words_share_1500_both_ways": goodput(1500, both=True),
@@ -118,6 +160,9 @@ def figures() -> Figures:
         "words_share_256_both_ways": goodput(256, both=True),
         "words_errors_1e-4_of_clean": goodput(1500, both=False, error_rate=1e-4) / clean,
         "words_errors_1e-3_of_clean": goodput(1500, both=False, error_rate=1e-3) / clean,
+        "words_unequal_wide_of_alone": both.wide / alone.wide,
+        "words_unequal_narrow": both.narrow,
+        "words_unequal_acknowledgements": both.acknowledgements,
         "words_echo_idle": idle,
         "words_echo_loaded": loaded,
         "words_echo_loaded_of_allowed": loaded / (4 * idle + fragment),

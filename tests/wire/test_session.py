@@ -13,9 +13,18 @@ from gpiomux.wire.packet import HEADER as PACKET_HEADER
 from gpiomux.wire.packet import Packet
 from gpiomux.wire.record import FIRST, LAST, Record, RecordReader
 from gpiomux.wire.record import HEADER as RECORD_HEADER
-from gpiomux.wire.session import ACK_DELAY_NS, ACK_EVERY, KEEPALIVE_NS, MIN_PIECE_BYTES, Session
-from gpiomux.wire.stream import WINDOW_BYTES
-from gpiomux.wire.timing import INITIAL_TIMEOUT_NS, MAX_FRAME_DATA_BYTES
+from gpiomux.wire.session import (
+    ACK_DELAY_NS,
+    ACK_EVERY,
+    ACK_SHARE,
+    CROWDED_ACK_SHARE,
+    KEEPALIVE_NS,
+    MIN_PIECE_BYTES,
+    Session,
+    ack_bytes,
+)
+from gpiomux.wire.stream import MAX_RANGES, WINDOW_BYTES
+from gpiomux.wire.timing import INITIAL_TIMEOUT_NS, MAX_FRAME_DATA_BYTES, OVERHEAD_BYTES
 
 if TYPE_CHECKING:
     from gpiomux.wire.frame import Frame
@@ -228,6 +237,29 @@ def test_data_does_not_take_the_ranges_along() -> None:
     frames = said(session)
     assert Ack(0, ((len(data), len(data)),)) in frames
     assert [frame.acknowledgement for frame in frames if isinstance(frame, Data)] == [0]
+
+
+@pytest.mark.parametrize(("gaps", "share"), [(1, ACK_SHARE), (2 * MAX_RANGES, CROWDED_ACK_SHARE)])
+def test_acknowledgements_leave_the_wire_to_data_that_waits(gaps: int, share: int) -> None:
+    """With a gap each frame asks for one; they get their share, and all of the wire once no data waits."""
+    session, data = make_session(), whole(packet(1))
+    for number in range(1, gaps + 1):
+        hear(session, Data(2 * number * len(data), 0, data))
+    said(session)
+    said_bytes = {Data: 0, Ack: 0}
+    for number in range(200):
+        session.put(b"flow", packet(number))
+        hear(session, Data(2 * len(data), 0, data))
+        frame = session.next_frame(0)
+        session.gone_out(0)
+        if isinstance(frame, Data):
+            said_bytes[Data] += len(frame.data) + OVERHEAD_BYTES
+        elif isinstance(frame, Ack):
+            said_bytes[Ack] += ack_bytes(frame)
+    assert 0.5 / share < said_bytes[Ack] / said_bytes[Data] < 1.1 / share
+    data_frames(session)
+    hear(session, Data(2 * len(data), 0, data))
+    assert [type(frame) for frame in said(session)] == [Ack]
 
 
 def test_datagrams_are_not_acknowledged() -> None:
