@@ -20,9 +20,15 @@ HELLO_INTERVAL_NS = 800_000_000
 SILENCE_NS = 2_500_000_000
 """Without any right frame for so long, the peer is taken for gone."""
 
+HANDSHAKE_NS = SILENCE_NS + HELLO_INTERVAL_NS
+"""After so long, a peer that still names an epoch which is not ours hears somebody else: if it were our last epoch, the
+peer would have named a new one by now, or none because we had become silent to it."""
+
 NO_PEER = "no peer heard"
 SILENT = "peer silent"
+MEETING = "peer heard, waiting for its answer"
 DEAF = "peer does not hear this link"
+HEARS_ANOTHER = "peer hears another link: its in lines are not wired to this link's out lines"
 BROKEN = "peer breaks the record format"
 LOOP = "this link hears itself: its out lines lead to its own in lines"
 
@@ -44,10 +50,18 @@ def mismatches(own: Hello, peer: Hello) -> list[str]:
     if peer.epoch == own.epoch:
         return [LOOP]
     found = []
+    if (peer.reader, peer.writer) == (own.reader, own.writer) and own.reader != own.writer:
+        both = f"reads {show_id(peer.reader)} and writes {show_id(peer.writer)}"
+        return [f"peer {both}, as this link does: they must be crosswise", *_other_mismatches(own, peer)]
     if peer.writer != own.reader:
         found.append(f"peer writes {show_id(peer.writer)}, this link reads {show_id(own.reader)}")
     if peer.reader != own.writer:
         found.append(f"peer reads {show_id(peer.reader)}, this link writes {show_id(own.writer)}")
+    return found + _other_mismatches(own, peer)
+
+
+def _other_mismatches(own: Hello, peer: Hello) -> list[str]:
+    found = []
     if peer.mode != own.mode:
         found.append(f"peer's mode is {mode_name(peer.mode)}, this link's {mode_name(own.mode)}")
     if peer.mtu != own.mtu:
@@ -79,6 +93,8 @@ class Peering:
         self.reason = NO_PEER
         self._draw_epoch = draw_epoch
         self._heard_ns = now_ns
+        self._unheard_ns: int | None = None
+        """Since when a peer is heard that does not name our epoch; None: it does, or there is none."""
         self._said_ns: int | None = None
         """When the last hello was handed out; None: one is due now."""
 
@@ -93,6 +109,10 @@ class Peering:
         # An answer helps once only: ends that are wired in a ring would answer each other without end.
         if not looped and hello != before and (before is None or restarted or not heard):
             self._said_ns = None
+        if heard or looped:
+            self._unheard_ns = None
+        elif self._unheard_ns is None:
+            self._unheard_ns = now_ns
         self._judge(hello, heard=heard)
         if was_up and not self.up and not restarted:
             self._renew()
@@ -117,7 +137,11 @@ class Peering:
     def _judge(self, hello: Hello, *, heard: bool) -> None:
         found = mismatches(self.own, hello)
         self.up = heard and not found
-        self.reason = "" if self.up else "; ".join(found) or DEAF
+        if self._unheard_ns is not None and self._heard_ns - self._unheard_ns >= HANDSHAKE_NS:
+            found.append(HEARS_ANOTHER if hello.peer_epoch else DEAF)
+        elif not heard and not found:
+            found.append(MEETING if hello.peer_epoch else DEAF)
+        self.reason = "; ".join(found)
 
     def _renew(self) -> None:
         """Begin another epoch, and say so at once."""
@@ -146,6 +170,7 @@ class Peering:
         if self.peer is None or now_ns - self._heard_ns < SILENCE_NS:
             return False
         self.peer, self.up, self.reason = None, False, SILENT
+        self._unheard_ns = None
         self.own = replace(self.own, peer_epoch=0)
         self._renew()
         return True

@@ -94,10 +94,12 @@ class Datapath:
 
 
 @contextmanager
-def started_with(link: str, wire_end: str, rundir: RunDir) -> Iterator[tuple[dict[str, Any], tuple[int, ...]]]:
+def started_with(
+    link: str, wire_end: str, rundir: RunDir, wire: str = "cable0"
+) -> Iterator[tuple[dict[str, Any], tuple[int, ...]]]:
     """What a datapath is started with: the message, and descriptors that are closed at the end of the block."""
     ids = ProtocolIds(reader=1, writer=2) if wire_end == "a" else ProtocolIds(reader=2, writer=1)
-    medium = SimMedium(wire="cable0", end=wire_end)
+    medium = SimMedium(wire=wire, end=wire_end)
     transport = Transport(mode=Mode.NET_HDR, protocol=ids, medium=medium, lines=SIM_LINES)
     with port_of(link) as (port, port_fds):
         driver_fds = open_driver_fds(transport, rundir)

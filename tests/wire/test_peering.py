@@ -12,8 +12,11 @@ import pytest
 from gpiomux.wire.frame import VERSION, Hello, WireMode
 from gpiomux.wire.peering import (
     DEAF,
+    HANDSHAKE_NS,
+    HEARS_ANOTHER,
     HELLO_INTERVAL_NS,
     LOOP,
+    MEETING,
     NO_PEER,
     SILENCE_NS,
     SILENT,
@@ -47,6 +50,8 @@ def up() -> Peering:
     ("changes", "text"),
     [
         ({"writer": 8}, "peer writes 8, this link reads 12"),
+        ({"writer": 8, "reader": 12}, "peer reads 12 and writes 8, as this link does: they must be crosswise"),
+        ({"writer": 9, "reader": 12}, "peer writes 9, this link reads 12; peer reads 12, this link writes 8"),
         ({"reader": 12}, "peer reads 12, this link writes 8"),
         ({"writer": 0x10000}, "peer writes 0x10000, this link reads 12"),
         ({"mode": WireMode.eth}, "peer's mode is eth, this link's net_hdr"),
@@ -56,7 +61,7 @@ def up() -> Peering:
         ({"datagram": True}, "peer's delivery is datagram, this link's reliable"),
         (
             {"writer": 8, "reader": 12, "mode": WireMode.raw, "mtu": 9000},
-            "peer writes 8, this link reads 12; peer reads 12, this link writes 8; "
+            "peer reads 12 and writes 8, as this link does: they must be crosswise; "
             "peer's mode is raw, this link's net_hdr; peer's mtu is 9000, this link's 1500",
         ),
         ({"epoch": OWN.epoch, "peer_epoch": 0}, LOOP),
@@ -99,6 +104,32 @@ def test_a_peer_that_does_not_hear_us_gives_no_carrier() -> None:
     one.hears(replace(FITTING, peer_epoch=0), 0)
     assert (one.up, one.reason) == (False, DEAF)
     assert one.own.peer_epoch == FITTING.epoch
+
+
+def test_a_peer_that_goes_on_naming_another_epoch_hears_another_link() -> None:
+    """At first it may be the one that we had before."""
+    one = peering()
+    for now_ns in range(0, HANDSHAKE_NS, HELLO_INTERVAL_NS):
+        one.hears(replace(FITTING, peer_epoch=4), now_ns)
+        assert (one.up, one.reason) == (False, MEETING)
+    one.hears(replace(FITTING, peer_epoch=4), HANDSHAKE_NS)
+    assert (one.up, one.reason) == (False, HEARS_ANOTHER)
+    one.hears(replace(FITTING, peer_epoch=0), HANDSHAKE_NS)
+    assert one.reason == DEAF
+    one.hears(FITTING, HANDSHAKE_NS)
+    assert (one.up, one.reason) == (True, "")
+    one.hears(replace(FITTING, peer_epoch=4), 2 * HANDSHAKE_NS)
+    assert one.reason == MEETING, "another handshake"
+
+
+def test_another_link_is_named_beside_what_does_not_fit() -> None:
+    one = peering()
+    for now_ns in (0, HANDSHAKE_NS):
+        one.hears(replace(FITTING, mtu=1400, peer_epoch=4), now_ns)
+    assert one.reason == f"peer's mtu is 1400, this link's 1500; {HEARS_ANOTHER}"
+    one.silent_since(HANDSHAKE_NS + SILENCE_NS)
+    one.hears(replace(FITTING, mtu=1400, peer_epoch=4), 2 * HANDSHAKE_NS)
+    assert one.reason == "peer's mtu is 1400, this link's 1500"
 
 
 def test_hellos_repeat() -> None:
@@ -234,5 +265,6 @@ def test_links_wired_in_a_ring_do_not_chatter(length: int) -> None:
     """Cables that are mixed up: each end hears one that does not hear it. No answer helps, so none is hurried."""
     ring = Ends([replace((OWN, SERVER)[index % 2], epoch=1000 * (index + 1)) for index in range(length)])
     ring.run(10 * HELLO_INTERVAL_NS, step_ns=HELLO_INTERVAL_NS // 100)
-    assert not any(end.up for end in ring.ends)
+    # Those that have the same ids are told that as well.
+    assert all(end.reason.endswith(HEARS_ANOTHER) and not end.up for end in ring.ends)
     assert ring.said <= length * (10 + 4)
