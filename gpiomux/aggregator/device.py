@@ -5,6 +5,7 @@ The kernel's example is a door with two lines in a device tree (Documentation/ad
 
 from __future__ import annotations
 
+import errno
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,14 @@ if TYPE_CHECKING:
     from gpiomux.aggregator.roots import Roots
 
 DRIVER = "gpio-aggregator"
+
+_REASONS = {
+    errno.EAGAIN: (  # a deferred probe, in the words of `bind` (drivers/base/bus.c)
+        "it waits for a chip of its lines, or for something else that is not there yet",
+        "dmesg and /sys/kernel/debug/devices_deferred tell for what",
+    ),
+    errno.EBUSY: ("a line of it is in use", "`gpiomux chips` shows by whom"),
+}
 
 
 def driver_of(roots: Roots, name: str) -> str:
@@ -52,10 +61,14 @@ def bind(roots: Roots, name: str, lock: int) -> None:
             write_patiently(_driver(roots, driver) / "unbind", name, lock)
         write(roots.devices / name / "driver_override", DRIVER)
         write_patiently(roots.driver / "bind", name, lock)
-    except MachineError:
+    except MachineError as err:
         with suppress(MachineError):
             restore(roots, name, override, driver, lock)
-        raise
+        number = err.errno or 0
+        if number not in _REASONS:
+            raise
+        message, hint = _REASONS[number]
+        raise MachineError(f"device {name} cannot be bound: {message}", errno=number, hint=hint) from err
 
 
 def restore(roots: Roots, name: str, override: str, driver: str, lock: int) -> None:

@@ -66,6 +66,24 @@ def test_a_step_that_fails_leaves_the_device_as_it_was(door: FakeKernel, step: i
     assert door.snapshot() == before
 
 
+@pytest.mark.parametrize(
+    ("number", "said"),
+    [
+        (errno.EAGAIN, "device door cannot be bound: it waits for a chip of its lines, or for something else"),
+        (errno.EBUSY, "device door cannot be bound: a line of it is in use"),
+    ],
+)
+def test_why_a_device_cannot_be_bound(door: FakeKernel, number: int, said: str) -> None:
+    before = door.snapshot()
+    door.refuse_at, door.refusal = len(BOUND) - 1, number
+    with pytest.raises(MachineError) as caught:
+        bind(door)
+    assert caught.value.message.startswith(said)
+    assert caught.value.hint
+    assert caught.value.errno == number
+    assert door.snapshot() == before
+
+
 @pytest.mark.parametrize("step", range(len(RESTORED)))
 def test_a_restoration_that_fails_can_be_done_again(door: FakeKernel, step: int) -> None:
     before = door.snapshot()
