@@ -145,8 +145,11 @@ class Pump:
 
     def _sleep(self) -> list[tuple[int, int]]:
         """Sleep until something happens. Edges are switched on first and the lines looked at again, twice: a level
-        that changes meanwhile is seen by one look or the other, or raises an edge.
+        that changes meanwhile is seen by one look or the other, or raises an edge. Where edges cost much, a short
+        pause is slept through by the clock.
         """
+        if self._edges.nap():
+            return []
         self._edges.switch_on()
         ready: list[tuple[int, int]] = []
         if not self.handshake.pending():
