@@ -19,7 +19,7 @@ endif
 help: ## List the targets.
 	@echo "usage: make TARGET"
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS='	' read -r target text; do \
-		printf '  %-11s %s\n' "$$target" "$$text"; done
+		printf '  %-12s %s\n' "$$target" "$$text"; done
 
 .PHONY: demo
 demo: $(RUNTIME) ## Carry packets over simulated lines in namespaces of its own, and show it; needs no root.
@@ -41,6 +41,10 @@ fuzz: $(FUZZ) ## Look for words and frames that the decoder cannot stand, for FU
 .PHONY: bench
 bench: $(BENCH) ## Measure idle load, goodput and start-up time; table and pictures are also written to bench-out/.
 	$(VENV)/bin/python -m tests.bench.bench
+
+.PHONY: bench-kernel
+bench-kernel: $(BENCH) ## Measure words, packets and TCP on real lines in the test kernel, against a C program.
+	$(VENV)/bin/python -m tests.bench.kernel
 
 .PHONY: clean
 clean: ## Remove .venv, caches and everything else that is made here.
