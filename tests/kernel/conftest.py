@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.kernel import modem
+from tests.e2e.host import Host
+from tests.kernel import chips, modem
 from tests.kernel.boot import INSIDE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -36,3 +38,20 @@ def multiple(request: pytest.FixtureRequest) -> Iterator[bool]:
     """Chips that set and read several lines in one operation, and chips that do not."""
     with modem.replugged(multiple=request.param):
         yield request.param
+
+
+@pytest.fixture
+def host(tmp_path: Path, network: None, cable: None) -> Iterator[Host]:
+    """A machine without links; afterwards it has no chip that was not there before, and no wire was fought over."""
+    host = Host(tmp_path)
+    yield host
+    host.ask("down")
+    assert chips.aggregators() == []
+    assert modem.fights() == 0
+
+
+@pytest.fixture(params=["configfs", "sysfs"])
+def door(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The way in which chips are made."""
+    monkeypatch.setenv("GPIOMUX_AGGREGATOR", request.param)
+    return str(request.param)

@@ -16,7 +16,6 @@ from gpiomux.aggregator.node import Access
 from gpiomux.aggregator.roots import Roots
 from gpiomux.config.gathered import Gathered
 from gpiomux.errors import MachineError
-from tests.e2e.host import Host
 from tests.kernel import chips, modem
 from tests.kernel.aggregators import CONFIGFS, PLATFORM
 from tests.kernel.chips import two_links
@@ -25,27 +24,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from tests.e2e.host import Host
+
 pytestmark = [pytest.mark.kernel, pytest.mark.netns]
 
 NEAR, FAR = (f'[{{chip: {label}, offsets: "0-9,16-25"}}]' for label in modem.LABELS)
 """What `two_links` gathers."""
-
-
-@pytest.fixture
-def host(tmp_path: Path, network: None, cable: None) -> Iterator[Host]:
-    """A machine without links; afterwards it has no chip that was not there before."""
-    host = Host(tmp_path)
-    yield host
-    host.ask("down")
-    assert chips.aggregators() == []
-    assert modem.fights() == 0
-
-
-@pytest.fixture(params=["configfs", "sysfs"])
-def door(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """The way in which chips are made."""
-    monkeypatch.setenv("GPIOMUX_AGGREGATOR", request.param)
-    return str(request.param)
 
 
 @contextmanager
