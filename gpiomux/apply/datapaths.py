@@ -19,6 +19,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from gpiomux.apply.holder import holder_of
+from gpiomux.apply.reports import PATIENCE_S, Report, report_all
 from gpiomux.control import packets
 from gpiomux.errors import GpiomuxError, MachineError
 from gpiomux.netdev.marks import limits
@@ -52,7 +54,7 @@ class Process:
 class Datapaths:
     """All datapath processes of one run directory.
 
-    *Threads and processes:* `ask`, `report`, `find` and `running` may be called by any thread, also at once; `start`
+    *Threads and processes:* `ask`, `report`, `reports` and `find` may be called by any thread, also at once; `start`
     and `stop` by one thread. Processes that this object has started are its children, those it has found are not.
     """
 
@@ -61,21 +63,13 @@ class Datapaths:
         self._answer_s = answer_s
         self._children: dict[int, subprocess.Popen[bytes]] = {}
 
-    def running(self) -> list[str]:
-        """Links whose datapath listens, sorted.
+    def reports(self, *, patience_s: float = PATIENCE_S) -> dict[str, Report]:
+        """What all datapaths tell, by link; see `gpiomux.apply.reports`.
 
         Raises:
-            MachineError: the run directory cannot be read, or a datapath does not answer.
+            MachineError: the run directory cannot be read.
         """
-        try:
-            names = sorted(path.stem for path in self._rundir.links.iterdir() if path.suffix == ".sock")
-        except FileNotFoundError:
-            return []
-        except OSError as err:
-            hint = "this needs root" if err.errno == errno.EACCES else ""
-            message = f"cannot read {self._rundir.links}: {err.strerror}"
-            raise MachineError(message, errno=err.errno or 0, hint=hint) from err
-        return [name for name in names if self._is_running(name)]
+        return report_all(self._rundir, patience_s=patience_s)
 
     def ask(self, link: str, message: dict[str, Any], fds: Sequence[int] = ()) -> dict[str, Any]:
         """Ask one datapath and wait for the answer.
@@ -117,7 +111,10 @@ class Datapaths:
         except MachineError as err:
             if err.errno == errno.ESRCH:
                 return None
-            raise
+            pid = holder_of(self._rundir.datapath_socket(link))
+            if pid is None:
+                raise
+            return _opened(link, pid)
 
     def start(self, link: str, message: dict[str, Any], fds: Sequence[int]) -> None:
         """Start the process of a link and hand it all it needs; `message` is its `start` request.
@@ -148,8 +145,9 @@ class Datapaths:
         process = self.find(link)
         if process is not None:
             try:
-                with suppress(MachineError):  # whatever it says, it has to go
-                    self.ask(link, {"do": "stop"})
+                with suppress(MachineError), self._connect(link) as sock:  # whatever it says, it has to go
+                    sock.settimeout(min(self._answer_s, STOP_S))
+                    self._asked(link, sock, {"do": "stop"})
                 self._await_end(process)
             finally:
                 os.close(process.pidfd)
@@ -165,13 +163,6 @@ class Datapaths:
         if status >= 0:
             return f"exit status {status}"
         return f"killed by {signal.Signals(-status).name}"
-
-    def _is_running(self, link: str) -> bool:
-        process = self.find(link)
-        if process is None:
-            return False
-        os.close(process.pidfd)
-        return True
 
     def _connect(self, link: str) -> socket.socket:
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_CLOEXEC)
@@ -201,12 +192,7 @@ class Datapaths:
         # The datapath itself has called listen(2), so the kernel knows its id, not ours (unix(7), SO_PEERCRED).
         size = struct.calcsize("3i")
         pid, _, _ = struct.unpack("3i", sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size))
-        try:
-            return Process(link=link, pid=pid, pidfd=os.pidfd_open(pid))
-        except ProcessLookupError:
-            return None
-        except OSError as err:
-            raise _unreachable(link, err) from err
+        return _opened(link, pid)
 
     def _spawn(self, link: str) -> subprocess.Popen[bytes]:
         path = self._rundir.datapath_socket(link)
@@ -265,6 +251,15 @@ def _popen(listener: int) -> subprocess.Popen[bytes]:
     )
 
 
+def _opened(link: str, pid: int) -> Process | None:
+    try:
+        return Process(link=link, pid=pid, pidfd=os.pidfd_open(pid))
+    except ProcessLookupError:
+        return None
+    except OSError as err:
+        raise _unreachable(link, err) from err
+
+
 def _ended(pidfd: int, timeout_s: float) -> bool:
     poll = select.poll()
     poll.register(pidfd, select.POLLIN)
@@ -272,8 +267,8 @@ def _ended(pidfd: int, timeout_s: float) -> bool:
 
 
 def _unreachable(link: str, err: OSError) -> MachineError:
-    if isinstance(err, TimeoutError):
-        hint = "kill the process; gpiomuxd starts a new one"
+    if isinstance(err, TimeoutError | BlockingIOError):  # the latter: so many wait that the kernel queues no more
+        hint = f"'gpiomux restart {link}' ends it and starts a new one"
         return MachineError(f"datapath of {link} does not answer", errno=errno.ETIMEDOUT, hint=hint)
     reason = err.strerror or str(err)
     return MachineError(f"datapath of {link} cannot be reached: {reason}", errno=err.errno or 0)

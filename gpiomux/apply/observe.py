@@ -42,6 +42,7 @@ class _Findings:
     broken: set[Key] = field(default_factory=set)
     foreign: set[Foreign] = field(default_factory=set)
     borrowed: set[str] = field(default_factory=set)
+    silent: set[str] = field(default_factory=set)
 
     def frozen(self) -> Observed:
         return Observed(
@@ -49,6 +50,7 @@ class _Findings:
             broken=frozenset(self.broken),
             foreign=frozenset(self.foreign),
             borrowed=frozenset(self.borrowed),
+            silent=frozenset(self.silent),
         )
 
 
@@ -69,8 +71,11 @@ def observe(rundir: RunDir, datapaths: Datapaths, namespaces: Iterable[str]) -> 
     _look_at_named_networks(namespaces, found)
     _look_at_wires(rundir, found)
     _look_at_chips(rundir, found)
-    for link in datapaths.running():
-        _look_at_datapath(datapaths, link, found)
+    for link, report in datapaths.reports().items():
+        if isinstance(report, MachineError):
+            found.silent.add(link)
+        elif report is not None:
+            _note_datapath(link, report, found)
     return found.frozen()
 
 

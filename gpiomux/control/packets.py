@@ -71,6 +71,17 @@ def ask(sock: socket.socket, message: Message, fds: Sequence[int] = ()) -> Messa
         OSError: the connection failed or timed out.
     """
     send(sock, message, fds)
+    return answer(sock)
+
+
+def answer(sock: socket.socket) -> Message:
+    """Receive what a request was answered with under "ok".
+
+    Raises:
+        GpiomuxError: the other side answered with an error, or with nothing that is an answer.
+        EOFError: the other side has closed the connection.
+        OSError: the connection failed or timed out.
+    """
     reply, stray = receive(sock)
     close_all(stray)
     error, ok = reply.get("error"), reply.get("ok")

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import errno
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from gpiomux.apply.observe import observe
 from gpiomux.apply.real_lines import require_lines
+from gpiomux.errors import MachineError
 from gpiomux.plan.diff import Plan, make_plan
+from gpiomux.plan.state import Attachment, Datapath, Mark
 from gpiomux.plan.wanted import wanted_state
 from gpiomux.plan.words import resource_name
 
@@ -16,22 +20,54 @@ if TYPE_CHECKING:
     from gpiomux.apply.datapaths import Datapaths
     from gpiomux.config.model import Config
     from gpiomux.plan.observed import Observed
+    from gpiomux.plan.state import Resource
     from gpiomux.rundir import RunDir
 
 
-def look(rundir: RunDir, datapaths: Datapaths, *configs: Config, also: Iterable[str] = ()) -> Observed:
+def look(
+    rundir: RunDir, datapaths: Datapaths, applied: Config, wanted: Config, *, also: Iterable[str] = ()
+) -> Observed:
     """Look at the machine wherever one of the configurations has something.
 
     Args:
         rundir: where our wires are.
         datapaths: our processes.
-        configs: what is applied, and what shall be.
+        applied: what those run that do not answer.
+        wanted: what shall be.
         also: names of more network namespaces to look at.
 
     Raises:
         MachineError: something cannot be looked at.
     """
-    return observe(rundir, datapaths, {*namespaces(*configs), *also})
+    observed = observe(rundir, datapaths, {*namespaces(applied, wanted), *also})
+    return with_silent(observed, wanted_state(applied), wanted_state(wanted)) if observed.silent else observed
+
+
+def with_silent(observed: Observed, applied: Iterable[Resource], wanted: Iterable[Resource]) -> Observed:
+    """What was observed, with what datapaths that do not answer are taken to run.
+
+    One that stays as it is is taken to run what was applied, so that a change of another link need not wait for it.
+    One that goes, or is made anew, is not asked to let go of its children first.
+
+    Raises:
+        MachineError: ETIMEDOUT, nothing is known of one.
+    """
+    held = {it.link: it for it in applied if isinstance(it, Datapath)}
+    staying = {it.link for it in wanted if isinstance(it, Datapath) and it == held.get(it.link)}
+    for link in sorted(observed.silent - set(held)):
+        raise MachineError(
+            f"datapath of {link} does not answer, and no record says what it runs",
+            errno=errno.ETIMEDOUT,
+            hint="kill the process",
+        )
+    believed = {
+        it
+        for it in applied
+        if isinstance(it, Datapath | Attachment | Mark)
+        and it.link in observed.silent
+        and (isinstance(it, Datapath) or it.link in staying)
+    }
+    return replace(observed, state=observed.state | believed)
 
 
 def namespaces(*configs: Config) -> set[str]:
@@ -50,7 +86,8 @@ def prepared_plan(wanted: Config, observed: Observed, rundir: RunDir) -> Plan:
     state = wanted_state(wanted)
     plan = make_plan(state, observed)
     require_lines(plan, state, rundir)
-    return plan
+    notes = [f"datapath of {link} does not answer: taken to run what was applied" for link in sorted(observed.silent)]
+    return replace(plan, notes=(*plan.notes, *notes))
 
 
 def plan_to_plain(plan: Plan) -> dict[str, Any]:

@@ -27,11 +27,14 @@ from gpiomux.daemon.looking import look, namespaces, plan_to_plain, prepared_pla
 from gpiomux.daemon.record import Pending, Record
 from gpiomux.daemon.state_file import Intent
 from gpiomux.daemon.successor import before, earlier, require_confirm_time, require_settled, successor
-from gpiomux.errors import DaemonError, GpiomuxError, UsageError
+from gpiomux.errors import DaemonError, GpiomuxError, MachineError, UsageError
 from gpiomux.plan.diff import Plan, make_plan
+from gpiomux.plan.state import Attachment, Mark
 from gpiomux.plan.wanted import wanted_state
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from gpiomux.config.model import Config
     from gpiomux.control.messages import Request
     from gpiomux.plan.observed import Observed
@@ -39,6 +42,9 @@ if TYPE_CHECKING:
 
 TOKEN_BYTES = 4
 """Enough that nobody confirms another's change by mistake; it is no secret."""
+
+FIND_S = 1.0
+"""How long to wait for a place in the queue of a datapath, to learn its process id; it needs not answer for that."""
 
 _log = logging.getLogger(__name__)
 
@@ -58,6 +64,7 @@ class Manager:
         """
         self._rundir = rundir
         self.datapaths = Datapaths(rundir)
+        self._finder = Datapaths(rundir, answer_s=FIND_S)
         self.record = Record()
         self.damage: DaemonError | None = None
         """What is wrong with the state file; then nothing can be done but to take everything down."""
@@ -127,7 +134,7 @@ class Manager:
             return
         if intent is not None:
             self._end_unstarted()
-        observed = self._look(self.record)
+        observed = self._look(self.applied)
         with KernelMachine(self._rundir, self.datapaths, observed) as machine:
             run(make_plan(wanted_state(self.applied), observed), machine)
         state_file.end(self._rundir)
@@ -156,16 +163,20 @@ class Manager:
         """
         if all(it.name != link for it in self.applied.links):
             return False
-        observed = self._look(self.record)
+        observed = self._look(self.applied)
         return bool(self._of_datapath(link, observed).operations)
 
-    def processes(self) -> dict[str, Process | None]:
-        """The process of each link of the applied configuration; the caller closes their descriptors.
-
-        Raises:
-            MachineError: a datapath does not answer.
+    def processes(self) -> dict[str, Process | MachineError | None]:
+        """The process of each link of the applied configuration, whose descriptor the caller closes; None if there is
+        none, an error if it cannot be known now.
         """
-        return {link.name: self.datapaths.find(link.name) for link in self.applied.links}
+        return {link.name: self._process(link.name) for link in self.applied.links}
+
+    def _process(self, link: str) -> Process | MachineError | None:
+        try:
+            return self._finder.find(link)
+        except MachineError as err:
+            return err
 
     def _apply(self, wanted: Record, confirm_s: int, on_step: OnStep | None) -> dict[str, Any]:
         require_confirm_time(confirm_s)
@@ -189,9 +200,12 @@ class Manager:
 
     def _restart(self, link: str, on_step: OnStep | None) -> Plan:
         require_link(self.applied, link)
-        observed = self._look(self.record)
+        observed = self._look(self.applied)
+        state = observed.state
+        if link in observed.silent:  # it would not answer when told to let its children go
+            state = frozenset(it for it in state if not (isinstance(it, Attachment | Mark) and it.link == link))
         broken = observed.broken | {("datapath", link)}
-        return self._of_datapath(link, replace(observed, broken=broken), on_step)
+        return self._of_datapath(link, replace(observed, state=state, broken=broken), on_step)
 
     def _of_datapath(self, link: str, observed: Observed, on_step: OnStep | None = None) -> Plan:
         """Do what has to be done about one process, and nothing else."""
@@ -218,7 +232,7 @@ class Manager:
             everywhere: look for what is ours in every network namespace.
             confirm: token and seconds, if somebody has to confirm it.
         """
-        observed = self._look(self.record, wanted, also=all_namespaces() if everywhere else ())
+        observed = self._look(wanted.config, all_namespaces() if everywhere else ())
         plan = prepared_plan(wanted.config, observed, self._rundir)
         for note in plan.notes:
             _log.info("%s", note)
@@ -256,7 +270,7 @@ class Manager:
     def _end_failed(self, wanted: Record, before_it: Observed) -> None:
         """Forget a change that failed, if nothing is left of it; else the next change or daemon looks there again."""
         try:
-            after = self._look(self.record, wanted)
+            after = self._look(wanted.config)
             if after.state == before_it.state or not make_plan(wanted_state(self.applied), after).operations:
                 state_file.end(self._rundir)
         except GpiomuxError as err:
@@ -264,15 +278,15 @@ class Manager:
 
     def _end_unstarted(self) -> None:
         """End processes that were made by a killed daemon, and never told what to run."""
-        for link in self.datapaths.running():
-            if self.datapaths.report(link) is None:
+        for link, report in self.datapaths.reports().items():
+            if report is None:
                 self.datapaths.stop(link)
 
-    def _look(self, *records: Record, also: list[str] | tuple[str, ...] = ()) -> Observed:
-        """Look wherever these records, or a change that was not ended, may have something."""
+    def _look(self, wanted: Config, also: Sequence[str] = ()) -> Observed:
+        """Look wherever the applied or the wanted configuration, or a change without end, may have something."""
         intent = state_file.begun(self._rundir)
         unended = () if intent is None else intent.namespaces
-        return look(self._rundir, self.datapaths, *(it.config for it in records), also=(*also, *unended))
+        return look(self._rundir, self.datapaths, self.applied, wanted, also=(*also, *unended))
 
     def _save(self, record: Record) -> None:
         state_file.save(self._rundir, record)

@@ -16,20 +16,18 @@ from gpiomux.daemon.boottime import now_s
 from gpiomux.daemon.drift import foreign_notes
 from gpiomux.daemon.looking import look, plan_to_plain, prepared_plan
 from gpiomux.daemon.successor import require_settled, successor
-from gpiomux.errors import GpiomuxError
+from gpiomux.errors import MachineError
 from gpiomux.version import VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from gpiomux.apply.reports import Report
     from gpiomux.config.model import Config, Link
     from gpiomux.config.overlay import Edit
     from gpiomux.control.messages import Request
     from gpiomux.daemon.record import Record
     from gpiomux.rundir import RunDir
-
-ANSWER_S = 3.0
-"""A datapath that does not answer a reader within this time is shown as such."""
 
 MEDIA = {SimMedium: "sim", GpioMedium: "gpio", ShmMedium: "shm"}
 
@@ -58,7 +56,7 @@ class Reading:
         """Read on a run directory; `daemon_since_s` is the monotonic time at which the daemon began, None for none."""
         self._rundir = rundir
         self._since_s = daemon_since_s
-        self._datapaths = Datapaths(rundir, answer_s=ANSWER_S)
+        self._datapaths = Datapaths(rundir)
 
     def answer(self, request: Request, record: Record, attempts: Mapping[str, Attempt]) -> dict[str, Any]:
         """Answer a request with one of the reading verbs.
@@ -87,10 +85,12 @@ class Reading:
                     "path": record.path,
                 }
             case "status":
-                now = [self._status(link, attempts.get(link.name)) for link in links]
+                reports = self._datapaths.reports()
+                now = [_status(link, attempts.get(link.name), reports.get(link.name)) for link in links]
                 return {"daemon": self._daemon(), "applied": self._applied(record), "links": now}
             case "stats":
-                return {"links": [self._stats(link) for link in links]}
+                reports = self._datapaths.reports()
+                return {"links": [_stats(link, reports.get(link.name)) for link in links]}
             case "chips":
                 return report_chips(self._rundir, [link.name for link in links])
             case _:
@@ -101,7 +101,7 @@ class Reading:
         return plan_to_plain(prepared_plan(wanted, observed, self._rundir))
 
     def _diff(self, applied: Config) -> dict[str, Any]:
-        observed = look(self._rundir, self._datapaths, applied)
+        observed = look(self._rundir, self._datapaths, applied, applied)
         drift = plan_to_plain(prepared_plan(applied, observed, self._rundir))
         return {**drift, "notes": [*drift["notes"], *foreign_notes(observed)]}
 
@@ -127,58 +127,59 @@ class Reading:
             return None
         return {"pid": os.getpid(), "version": VERSION, "uptime_s": time.monotonic() - self._since_s}
 
-    def _status(self, link: Link, attempt: Attempt | None) -> dict[str, Any]:
-        medium = link.transport.medium
-        report, now = self._report(link.name, attempt)
-        return {
-            "name": link.name,
-            "mode": link.transport.mode.value,
-            "medium": MEDIA[type(medium)],
-            "wire": medium.wire if isinstance(medium, SimMedium) else None,
-            "netns": link.netdev.netns,
-            "up": link.netdev.up,
-            "mtu": link.netdev.mtu,
-            "addresses": list(link.netdev.addresses),
-            "carrier": report.get("carrier", False),
-            "reason": report.get("reason", ""),
-            "peer": report.get("peer"),
-            "epoch": report.get("epoch"),
-            "marks": {"method": report.get("marks_method", ""), "limits": report.get("marks_limits", "")},
-            "datapath": {
-                "pid": report.get("pid"),
-                "state": now.state,
-                "restarts": now.restarts,
-                "uptime_s": report.get("uptime_s", 0.0),
-                "last_exit": now.last_exit,
-            },
-            "children": [
-                {"name": child.name, "netns": child.netdev.netns, "marks": list(child.marks)} for child in link.children
-            ],
-            "line": report.get("line", {}),
-        }
 
-    def _report(self, link: str, attempt: Attempt | None) -> tuple[dict[str, Any], Attempt]:
-        """What a datapath tells, empty if it does not; and the attempt as it is at this moment."""
-        known = attempt or Attempt(state="running")
-        try:
-            report = self._datapaths.report(link)
-        except GpiomuxError as err:
-            return {}, replace(known, state="failed", last_exit=err.message)
-        if report is not None:
-            return report, replace(known, state="running")
-        if attempt is None:
-            return {}, UNATTENDED
-        # It has ended, and the daemon has not noticed yet.
-        return {}, replace(attempt, state="starting") if attempt.state == "running" else attempt
+def _status(link: Link, attempt: Attempt | None, told: Report) -> dict[str, Any]:
+    medium = link.transport.medium
+    report, now = _known(attempt, told)
+    return {
+        "name": link.name,
+        "mode": link.transport.mode.value,
+        "medium": MEDIA[type(medium)],
+        "wire": medium.wire if isinstance(medium, SimMedium) else None,
+        "netns": link.netdev.netns,
+        "up": link.netdev.up,
+        "mtu": link.netdev.mtu,
+        "addresses": list(link.netdev.addresses),
+        "carrier": report.get("carrier", False),
+        "reason": report.get("reason", ""),
+        "peer": report.get("peer"),
+        "epoch": report.get("epoch"),
+        "marks": {"method": report.get("marks_method", ""), "limits": report.get("marks_limits", "")},
+        "datapath": {
+            "pid": report.get("pid"),
+            "state": now.state,
+            "restarts": now.restarts,
+            "uptime_s": report.get("uptime_s", 0.0),
+            "last_exit": now.last_exit,
+        },
+        "children": [
+            {"name": child.name, "netns": child.netdev.netns, "marks": list(child.marks)} for child in link.children
+        ],
+        "line": report.get("line", {}),
+    }
 
-    def _stats(self, link: Link) -> dict[str, Any]:
-        report = self._datapaths.report(link.name) or {}
-        return {
-            "name": link.name,
-            "counters": report.get("counters", {}),
-            "line": report.get("line", {}),
-            "interfaces": report.get("interfaces", {}),
-        }
+
+def _known(attempt: Attempt | None, told: Report) -> tuple[dict[str, Any], Attempt]:
+    """What a datapath tells, empty if it does not; and the attempt to run it as it is at this moment."""
+    known = attempt or Attempt(state="running")
+    if isinstance(told, MachineError):
+        return {}, replace(known, state="failed", last_exit=told.message)
+    if told is not None:
+        return told, replace(known, state="running")
+    if attempt is None:
+        return {}, UNATTENDED
+    # It has ended, and the daemon has not noticed yet.
+    return {}, replace(attempt, state="starting") if attempt.state == "running" else attempt
+
+
+def _stats(link: Link, told: Report) -> dict[str, Any]:
+    report = told if isinstance(told, dict) else {}
+    return {
+        "name": link.name,
+        "counters": report.get("counters", {}),
+        "line": report.get("line", {}),
+        "interfaces": report.get("interfaces", {}),
+    }
 
 
 def _origin(record: Record) -> dict[str, Any]:

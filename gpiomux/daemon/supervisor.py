@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from gpiomux import log
 from gpiomux.daemon.reading import Attempt
-from gpiomux.errors import GpiomuxError
+from gpiomux.errors import GpiomuxError, MachineError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -73,12 +73,17 @@ class Supervisor:
         self._reviving: set[asyncio.Task[None]] = set()
         self._closed = False
 
-    def update(self, processes: Mapping[str, Process | None]) -> None:
-        """Take over what is running now: watch new processes, see to missing ones, forget links that are gone."""
+    def update(self, processes: Mapping[str, Process | MachineError | None]) -> None:
+        """Take over what is running now: watch new processes, see to missing ones, forget links that are gone.
+
+        A process of which nothing can be known now is watched as before.
+        """
         for link in [link for link in self._watched if link not in processes]:
             self._forget(link)
         for link, process in processes.items():
-            if self._closed:
+            if isinstance(process, MachineError):
+                log.of_link(__name__, link).warning("%s", process)
+            elif self._closed:
                 if process is not None:
                     os.close(process.pidfd)
             elif process is None:

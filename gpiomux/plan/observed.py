@@ -30,3 +30,5 @@ class Observed:
     """What is not ours, but could be in the way; without the interfaces that every namespace has by itself."""
     borrowed: frozenset[str] = frozenset()
     """Named network namespaces that exist and are not ours: they are used where wanted, never removed."""
+    silent: frozenset[str] = frozenset()
+    """Links whose datapath runs and does not answer: what it runs is not in `state`."""

@@ -29,17 +29,14 @@ pytestmark = pytest.mark.netns
 class FakeDatapaths:
     """Datapaths that tell what the test says."""
 
-    def __init__(self, **reports: dict[str, Any] | None) -> None:
+    def __init__(self, **reports: dict[str, Any] | MachineError | None) -> None:
         self._reports = reports
 
-    def running(self) -> list[str]:
-        return sorted(self._reports)
-
-    def report(self, link: str) -> dict[str, Any] | None:
-        return self._reports[link]
+    def reports(self) -> dict[str, dict[str, Any] | MachineError | None]:
+        return self._reports
 
 
-def look(*namespaces: str, rundir: RunDir | None = None, **reports: dict[str, Any] | None) -> Observed:
+def look(*namespaces: str, rundir: RunDir | None = None, **reports: dict[str, Any] | MachineError | None) -> Observed:
     datapaths: Any = FakeDatapaths(**reports)
     return observe(rundir or RunDir(Path("/run/nowhere")), datapaths, namespaces)
 

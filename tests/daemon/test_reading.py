@@ -67,11 +67,8 @@ class FakeDatapaths:
     def __init__(self, reports: Mapping[str, dict[str, Any] | MachineError | None]) -> None:
         self._reports = reports
 
-    def report(self, link: str) -> dict[str, Any] | None:
-        report = self._reports[link]
-        if isinstance(report, MachineError):
-            raise report
-        return report
+    def reports(self) -> Mapping[str, dict[str, Any] | MachineError | None]:
+        return self._reports
 
 
 def ask(
