@@ -14,8 +14,8 @@ import pytest
 
 from gpiomux import errors
 from gpiomux.cli import main as program
-from gpiomux.cli.app import command as gpiomux
 from gpiomux.cli.show import CHANGES
+from gpiomux.cli.verbs import VERBS
 from gpiomux.config.load import load_text
 
 ROOT = Path(__file__).parents[1]
@@ -82,11 +82,13 @@ def _words(piece: str) -> list[str]:
 def command_line() -> dict[str, list[str]]:
     """The same from the program itself."""
     verbs: dict[str, list[str]] = {}
-    for name, verb in gpiomux.commands.items():  # type: ignore[attr-defined]
-        options = [f"[{option.opts[0]}]" for option in verb.params if option.param_type_name == "option"]
-        arguments = [param for param in verb.params if param.param_type_name == "argument"]
-        named = [param.metavar if param.required else f"[{param.metavar} ...]" for param in arguments]
-        verbs[name] = options + named
+    for verb in VERBS.values():
+        options = [f"[{f'{option.name} {option.metavar}'.rstrip()}]" for option in verb.options]
+        named = [
+            argument.metavar if argument.required else f"[{argument.metavar}{' ...' if argument.many else ''}]"
+            for argument in verb.arguments
+        ]
+        verbs[verb.name] = options + named
     return verbs
 
 
@@ -100,9 +102,8 @@ def test_every_verb_is_described() -> None:
 
 def test_every_option_is_described() -> None:
     described = set(re.findall(r"Fl -([a-z-]+)", "".join(re.findall(r"^\.It Fl .*$", page("gpiomux.1"), re.MULTILINE))))
-    commands = (gpiomux, *gpiomux.commands.values())  # type: ignore[attr-defined]
-    existing = {opt for each in commands for param in each.params for opt in param.opts if opt.startswith("--")}
-    assert {f"--{name}" for name in described} == existing | {"--help"}
+    existing = {option.name for verb in VERBS.values() for option in verb.options}
+    assert {f"--{name}" for name in described} == existing | {"--help", "--version"}
 
 
 def test_every_exit_status_is_listed() -> None:

@@ -6,6 +6,7 @@ nothing, so that the verbs which read work without a daemon and leave none behin
 
 from __future__ import annotations
 
+import os
 import sys
 
 from gpiomux.control import client
@@ -43,6 +44,11 @@ def read_text(file: str) -> tuple[str, str]:
     return text.decode(data, name), name
 
 
+def path_of(file: str) -> str:
+    """Where a configuration file is, for whoever wants to write to it later; empty for what is no file, as a pipe."""
+    return os.path.abspath(file) if file != STANDARD_INPUT and os.path.isfile(file) else ""
+
+
 def running() -> Client | None:
     """Connect to the daemon; None if there is none.
 
@@ -66,6 +72,24 @@ def started() -> Client:
     rundir = RunDir.from_environment()
     client.start_daemon(rundir)
     return client.connect(rundir)
+
+
+def keeper(verb: str) -> Client:
+    """Connect to the daemon that keeps the links running; start one if links are there and no daemon is.
+
+    Raises:
+        DaemonError: there are no links for `verb` to work on.
+        GpiomuxError: no daemon can be reached.
+    """
+    found = running()
+    if found is not None:
+        return found
+    if not links_exist():
+        raise DaemonError(
+            f"{verb}: gpiomuxd is not running, and there are no links",
+            hint="start links with 'gpiomux apply FILE' first",
+        )
+    return started()
 
 
 def read(verb: str, args: Mapping[str, Any] | None = None) -> dict[str, Any]:

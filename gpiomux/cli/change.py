@@ -1,4 +1,4 @@
-"""The verbs that change: apply, down, and those for children and marks. Each returns the exit status.
+"""The verbs that change what is applied: apply, confirm, rollback, restart, down. Each returns its exit status.
 
 The daemon performs everything. A request that it has is finished, whatever becomes of us.
 """
@@ -8,7 +8,6 @@ from __future__ import annotations
 import sys
 
 from gpiomux.cli import ask, output
-from gpiomux.errors import DaemonError, UsageError
 
 TYPE_CHECKING = False  # as of `typing`, whose import a short command can do without
 if TYPE_CHECKING:
@@ -16,11 +15,15 @@ if TYPE_CHECKING:
 
     from gpiomux.control.client import Client
 
-MARK_MAX = 2**32 - 1
 
-
-def apply(file: str) -> int:
+def apply(file: str, confirm: int | None, reset_overlay: bool) -> int:
     """Make the running links those of the file; start a daemon if there is none.
+
+    Args:
+        file: the configuration.
+        confirm: seconds until all is taken back unless somebody confirms it; None for never. The token with which to
+            confirm is all that standard output gets then, so that a script can take it.
+        reset_overlay: drop what was changed at run time and does not stand in the file.
 
     Raises:
         GpiomuxError: the file is not usable, or the daemon could not do it.
@@ -32,103 +35,75 @@ def apply(file: str) -> int:
 
         load.load_text(text, name)  # so that a file which cannot be applied starts no daemon
         client = ask.started()
-    return _perform(client, "apply", {"text": text, "file": name})
+    args = {"text": text, "file": name, "path": ask.path_of(file)}
+    answer = perform(client, "apply", {**args, "confirm_s": confirm or 0, "reset_overlay": reset_overlay})
+    if not confirm:
+        output.changes(answer, sys.stdout)
+        return 0
+    output.changes(answer, sys.stderr)
+    output.line(answer["token"])
+    output.note(f"gpiomux: taken back in {confirm} s, unless 'gpiomux confirm' comes before")
+    return 0
 
 
-def down(links: list[str]) -> int:
-    """Take links down, all of them if none is named.
+def confirm(token: str | None) -> int:
+    """Keep the configuration that `apply --confirm` has applied.
+
+    Raises:
+        GpiomuxError: none waits, or it is another one.
+    """
+    perform(ask.running() or ask.started(), "confirm", {"token": token or ""})
+    output.line("confirmed")
+    return 0
+
+
+def rollback(n: int | None) -> int:
+    """Apply what was applied before, `n` configurations back.
+
+    Raises:
+        GpiomuxError: there is none, or the daemon could not do it.
+    """
+    return _print(perform(ask.running() or ask.started(), "rollback", {"steps": n or 1}))
+
+
+def restart(link: str) -> int:
+    """Start the process of a link anew.
+
+    Raises:
+        GpiomuxError: no such link, or the daemon could not do it.
+    """
+    return _print(perform(ask.keeper("restart"), "restart", {"link": link}))
+
+
+def down(links: list[str], all: bool) -> int:
+    """Take links down, all of them if none is named; with `all`, whatever of ours is on this machine.
 
     Raises:
         GpiomuxError: no such link, or the daemon could not do it.
     """
     client = ask.running()
     if client is None:
-        if not ask.links_exist():
+        if not all and not ask.links_exist():
             output.line("no links are running")
             return 0
         client = ask.started()
-    return _perform(client, "down", {"links": links})
+    return _print(perform(client, "down", {"links": links, "all": all}))
 
 
-def add_child(link: str, child: str) -> int:
-    """Give a link a child.
-
-    Raises:
-        GpiomuxError: there are no links, or the daemon could not do it.
-    """
-    return _edit("add-child", {"link": link, "child": child})
-
-
-def del_child(child: str) -> int:
-    """Remove a child.
+def perform(client: Client, verb: str, args: dict[str, Any]) -> dict[str, Any]:
+    """Have the daemon change something, and show on a terminal how far it is; the connection is closed then.
 
     Raises:
-        GpiomuxError: as `add_child`.
+        GpiomuxError: the daemon could not do it.
     """
-    return _edit("del-child", {"child": child})
-
-
-def add_mark(child: str, mark: str) -> int:
-    """Bind a mark to a child.
-
-    Raises:
-        UsageError: the text is no mark.
-        GpiomuxError: as `add_child`.
-    """
-    return _edit("add-mark", {"child": child, "mark": parse_mark(mark)})
-
-
-def del_mark(child: str, mark: str) -> int:
-    """Give a mark of a child back to the parent.
-
-    Raises:
-        UsageError: the text is no mark.
-        GpiomuxError: as `add_child`.
-    """
-    return _edit("del-mark", {"child": child, "mark": parse_mark(mark)})
-
-
-def parse_mark(text: str) -> int:
-    """Read a netfilter mark, decimal or hexadecimal with 0x.
-
-    Raises:
-        UsageError: it is no number, or not within 1..2^32-1.
-    """
-    hexadecimal = text[:2] in ("0x", "0X")
-    try:
-        # int() alone would take signs, blanks, underscores and the digits of other scripts as well.
-        mark = int(text, 16 if hexadecimal else 10) if text.isascii() and text.isalnum() else 0
-    except ValueError:
-        mark = 0
-    if not 1 <= mark <= MARK_MAX:
-        raise UsageError(
-            f"mark {text!r}: is not a netfilter mark",
-            hint=f"give a number from 1 to {MARK_MAX}, decimal or hexadecimal such as 0x7",
-        )
-    return mark
-
-
-def _edit(verb: str, args: dict[str, Any]) -> int:
-    """Ask for a change of the running configuration."""
-    client = ask.running()
-    if client is None:
-        if not ask.links_exist():
-            raise DaemonError(
-                f"{verb}: gpiomuxd is not running, and there are no links",
-                hint="start links with 'gpiomux apply FILE' first",
-            )
-        client = ask.started()
-    return _perform(client, verb, args)
-
-
-def _perform(client: Client, verb: str, args: dict[str, Any]) -> int:
     try:
         with client, output.Progress() as progress:
-            answer = client.ask(verb, args, progress.update)
+            return client.ask(verb, args, progress.update)
     except KeyboardInterrupt:
         output.note("gpiomux: interrupted, but gpiomuxd goes on with it; 'gpiomux status' shows how it ends")
         raise
-    output.plan(answer)
-    if not answer["operations"] and output.on_terminal(sys.stdout):
-        output.line("nothing to do")
+
+
+def _print(answer: dict[str, Any]) -> int:
+    output.changes(answer, sys.stdout)
     return 0

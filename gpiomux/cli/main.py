@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from gpiomux.errors import GpiomuxError
 
 FAILED = 1
-"""Also what `gpiomux plan` says about any error, because its 2 means that something would change."""
+"""Also what `plan` and `status --diff` say about any error, because their 2 means that something would change."""
 INTERRUPTED = 130
 """As a shell reports a process that SIGINT has ended: 128 + 2."""
 BROKEN_PIPE = 141
@@ -82,7 +82,8 @@ def _ask_typer(words: list[str]) -> Call:
 
 
 def _error_status(words: list[str], status: int) -> int:
-    return FAILED if status and words[:1] == ["plan"] else status
+    """Of an error: 2 would mean that something differs where the command line asks for just that."""
+    return FAILED if status and (words[:1] == ["plan"] or (words[:1] == ["status"] and "--diff" in words)) else status
 
 
 def _tell(error: GpiomuxError) -> None:

@@ -1,12 +1,14 @@
 """How things are printed: results on standard output, progress and notes on standard error.
 
-On a terminal with colour and a progress line (rich, imported only there), elsewhere plain, so that a pipe never sees
-an escape sequence. Nothing that comes from a file or from the daemon can drive the terminal: see `visible`.
+On a terminal with colours, a progress line, and tables by rich (imported for these only); elsewhere plain, so that a
+pipe never sees an escape sequence. Nothing that comes from a file or from the daemon can drive the terminal: see
+`visible`.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import sys
 
 TYPE_CHECKING = False  # as of `typing`, whose import a short command can do without
@@ -15,13 +17,12 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Any, TextIO
 
-    from rich.progress import Progress as RichProgress
-    from rich.progress import TaskID
     from rich.table import Table as RichTable
 
     from gpiomux.stats.report import Table
 
-SIGN_STYLES = {"+": "green", "-": "red", "~": "yellow"}
+SIGN_COLOURS = {"+": 32, "-": 31, "~": 33}
+"""Green, red, yellow, as a terminal numbers them (ECMA-48, SGR)."""
 TONE_STYLES = {"plain": "bold", "good": "bold green", "waiting": "bold yellow", "bad": "bold red"}
 
 
@@ -50,26 +51,20 @@ def as_json(answer: object) -> None:
     print(json.dumps(answer, indent=2))
 
 
-def plan(answer: dict[str, Any]) -> None:
+def changes(answer: dict[str, Any], stream: TextIO) -> None:
     """Print the operations of a plan, one in a line, each with its sign; what is to be known besides on stderr."""
     for text in answer["notes"]:
         note(f"gpiomux: note: {text}")
-    _operations(answer["operations"])
+    coloured = on_terminal(stream) and not os.environ.get("NO_COLOR")
+    for operation in answer["operations"]:
+        text = visible(operation["text"])
+        print(_with_coloured_sign(text) if coloured else text, file=stream)
+    if not answer["operations"]:
+        print("nothing to do", file=stream)
 
 
-def _operations(listed: list[dict[str, Any]]) -> None:
-    if not on_terminal(sys.stdout):
-        for operation in listed:
-            line(operation["text"])
-        return
-    from rich.console import Console
-    from rich.text import Text
-
-    console = Console(highlight=False)
-    for operation in listed:
-        text = Text(visible(operation["text"]))
-        text.stylize(SIGN_STYLES[operation["sign"]], 0, 1)
-        console.print(text, soft_wrap=True)
+def _with_coloured_sign(text: str) -> str:
+    return f"\x1b[{SIGN_COLOURS[text[0]]}m{text[0]}\x1b[0m{text[1:]}"
 
 
 def tables(shown: Iterable[Table]) -> None:
@@ -93,13 +88,11 @@ def tables(shown: Iterable[Table]) -> None:
 class Progress:
     """A line on standard error that follows operations while they run; nothing at all if that is no terminal.
 
-    *Threads and processes:* used by one thread, as a context manager; the line is gone after the block. rich draws it
-    from a thread of its own, which ends with the block.
+    Not by rich, whose import takes longer than most changes. Used as a context manager; the line is gone after it.
     """
 
     def __init__(self) -> None:
-        self._shown: RichProgress | None = None
-        self._task: TaskID | None = None
+        self._shown = False
 
     def __enter__(self) -> Progress:
         return self
@@ -107,30 +100,21 @@ class Progress:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._shown is not None:
-            self._shown.stop()
+        if self._shown:
+            _draw("")
 
     def update(self, step: dict[str, Any]) -> None:
         """Show how far the operations came: `done` of `total`, and the `operation` that runs now."""
-        if not on_terminal(sys.stderr):
-            return
-        if self._shown is None or self._task is None:
-            self._shown = _rich_progress()
-            self._task = self._shown.add_task("", total=None)
-            self._shown.start()
-        self._shown.update(
-            self._task, completed=step["done"], total=step["total"], description=visible(step["operation"])
-        )
+        if on_terminal(sys.stderr):
+            self._shown = True
+            _draw(visible(f"{step['done']}/{step['total']} {step['operation']}").replace("\n", " "))
 
 
-def _rich_progress() -> RichProgress:
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
-    from rich.progress import Progress as RichProgress
-
-    # markup off: an operation may well say "[...]", and rich would take it for a style.
-    columns = (BarColumn(bar_width=20), MofNCompleteColumn(), TextColumn("{task.description}", markup=False))
-    return RichProgress(*columns, console=Console(stderr=True), transient=True)
+def _draw(text: str) -> None:
+    """Put text in the place of the line in which the cursor of the terminal is."""
+    columns = os.get_terminal_size(sys.stderr.fileno()).columns
+    # A line that is as wide as the terminal would move the cursor to the next one. Width 0: the terminal knows none.
+    print(f"\r\x1b[2K{text[: columns - 1] if columns else text}", end="", file=sys.stderr, flush=True)
 
 
 def _rich_title(table: Table) -> Any:

@@ -7,12 +7,13 @@ command line, it means what typer would have made of it: a test holds the two to
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from gpiomux.cli.verb import Call
 from gpiomux.cli.verbs import VERBS, canonical
 
+TYPE_CHECKING = False  # as of `typing`, whose import a short command can do without
 if TYPE_CHECKING:
+    from typing import Any
+
     from gpiomux.cli.verb import Verb
 
 _DIGITS = 18

@@ -1,6 +1,8 @@
-"""The verbs that read: validate, plan, show, status, stats, chips. Each returns an exit status and changes nothing."""
+"""The verbs that change nothing: validate, plan, show, status, history, stats, chips. Each returns its exit status."""
 
 from __future__ import annotations
+
+import sys
 
 from gpiomux.cli import ask, output
 
@@ -12,11 +14,11 @@ if TYPE_CHECKING:
     from gpiomux.errors import ConfigError
 
 CHANGES = 2
-"""Exit status of `plan` when something would be done."""
+"""Exit status of `plan` and `status --diff` when something would be done."""
 NO_LINKS = "no links are running"
 
 
-def validate(file: str, *, json: bool) -> int:
+def validate(file: str, json: bool) -> int:
     """Check a configuration; with `json`, the faults are part of what is printed.
 
     Raises:
@@ -41,24 +43,17 @@ def validate(file: str, *, json: bool) -> int:
     return 0
 
 
-def plan(file: str, *, json: bool) -> int:
+def plan(file: str, json: bool, reset_overlay: bool) -> int:
     """Print what `apply` would do with the file.
 
     Raises:
         GpiomuxError: the file, or what the daemon says about it.
     """
     text, name = ask.read_text(file)
-    answer = ask.read("plan", {"text": text, "file": name})
-    if json:
-        output.as_json(answer)
-    else:
-        output.plan(answer)
-        if not answer["operations"]:
-            output.line("nothing to do")
-    return CHANGES if answer["operations"] else 0
+    return _compare(ask.read("plan", {"text": text, "file": name, "reset_overlay": reset_overlay}), json)
 
 
-def show(*, json: bool) -> int:
+def show(json: bool) -> int:
     """Print the running configuration.
 
     Raises:
@@ -76,26 +71,47 @@ def show(*, json: bool) -> int:
     return 0
 
 
-def status(*, json: bool) -> int:
-    """Print how each link is.
+def status(json: bool, diff: bool) -> int:
+    """Print how each link is; with `diff` instead, what differs from the applied configuration.
 
     Raises:
-        DaemonError: neither a daemon nor the machine could be asked.
+        GpiomuxError: neither a daemon nor the machine could be asked, or something cannot be looked at.
     """
+    if diff:
+        return _compare(ask.read("diff"), json)
     answer = ask.read("status")
     if json:
         output.as_json(answer)
     elif not answer["links"]:
         output.line(NO_LINKS)
     else:
-        from gpiomux.stats import report
+        from gpiomux.stats import applied, report
 
-        output.line(report.daemon_line(answer) + "\n")
+        output.line(report.daemon_line(answer))
+        output.line(applied.applied_lines(answer) + "\n")
         output.tables(report.status_tables(answer))
     return 0
 
 
-def stats(*, json: bool) -> int:
+def history(json: bool) -> int:
+    """Print what was applied, the running configuration first.
+
+    Raises:
+        DaemonError: neither a daemon nor the machine could be asked.
+    """
+    answer = ask.read("history")
+    if json:
+        output.as_json(answer)
+    elif not answer["records"]:
+        output.line("nothing was applied since boot")
+    else:
+        from gpiomux.stats import applied
+
+        output.tables([applied.history_table(answer)])
+    return 0
+
+
+def stats(json: bool) -> int:
     """Print what was counted.
 
     Raises:
@@ -113,7 +129,7 @@ def stats(*, json: bool) -> int:
     return 0
 
 
-def chips(*, json: bool) -> int:
+def chips(json: bool) -> int:
     """Print the GPIO chips of the machine.
 
     Raises:
@@ -129,6 +145,15 @@ def chips(*, json: bool) -> int:
 
         output.tables(report.chips_tables(answer))
     return 0
+
+
+def _compare(answer: dict[str, Any], json: bool) -> int:
+    """Print a plan that nobody performs."""
+    if json:
+        output.as_json(answer)
+    else:
+        output.changes(answer, sys.stdout)
+    return CHANGES if answer["operations"] else 0
 
 
 def _faults(error: ConfigError) -> list[dict[str, Any]]:

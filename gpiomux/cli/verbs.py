@@ -12,6 +12,13 @@ _LINK = Argument(metavar="LINK", help="Name of a link.")
 _CHILD = Argument(metavar="CHILD", help="Name of a child interface.")
 _MARK = Argument(metavar="MARK", help="Netfilter mark, decimal or hexadecimal: 7 or 0x7.")
 _JSON = Option(name="--json", help="Print JSON, for programs.")
+_PERSIST = Option(name="--persist", help="Write the change into the applied file as well.")
+_RESET = Option(name="--reset-overlay", help="Drop what was changed at run time and is not in FILE.")
+
+LONGEST_CONFIRM_S = 24 * 60 * 60
+"""As the daemon has it."""
+HISTORY = 10
+"""Configurations that the daemon remembers."""
 
 _TABLE = (
     Verb(
@@ -27,7 +34,7 @@ _TABLE = (
         help="Print what apply would do.\n\nExit status 0: nothing to do, 2: something to do, 1: an error.",
         performs="show:plan",
         arguments=(_FILE,),
-        options=(_JSON,),
+        options=(_JSON, _RESET),
     ),
     Verb(
         name="apply",
@@ -35,6 +42,37 @@ _TABLE = (
         "Links that it does not name are taken down. gpiomuxd is started if it does not run.",
         performs="change:apply",
         arguments=(_FILE,),
+        options=(
+            Option(
+                name="--confirm",
+                metavar="SECONDS",
+                bounds=(1, LONGEST_CONFIRM_S),
+                help="Take it back after this time, unless confirmed. Prints a token for confirm.",
+            ),
+            _RESET,
+        ),
+    ),
+    Verb(
+        name="confirm",
+        help="Keep what apply --confirm has applied.",
+        performs="change:confirm",
+        arguments=(
+            Argument(metavar="TOKEN", required=False, help="What apply --confirm has printed; none: whatever waits."),
+        ),
+    ),
+    Verb(
+        name="rollback",
+        help="Apply again what was applied before.",
+        performs="change:rollback",
+        arguments=(
+            Argument(metavar="N", required=False, bounds=(1, HISTORY), help="How many configurations back; none: 1."),
+        ),
+    ),
+    Verb(
+        name="history",
+        help="Print what was applied, when and by whom.",
+        performs="show:history",
+        options=(_JSON,),
     ),
     Verb(
         name="show",
@@ -44,9 +82,13 @@ _TABLE = (
     ),
     Verb(
         name="status",
-        help="Print how each link is.",
+        help="Print how each link is.\n\n"
+        "With --diff, the exit status is that of plan: 0: nothing differs, 2: something does, 1: an error.",
         performs="show:status",
-        options=(_JSON,),
+        options=(
+            _JSON,
+            Option(name="--diff", help="Print what apply would repair: what is not as the applied configuration says."),
+        ),
     ),
     Verb(
         name="stats",
@@ -64,32 +106,43 @@ _TABLE = (
         name="add-child",
         help="Give a link a child.\n\n"
         "CHILD becomes an interface that shares LINK and receives the packets with its marks.",
-        performs="change:add_child",
+        performs="edit:add_child",
         arguments=(_LINK, _CHILD),
+        options=(_PERSIST,),
     ),
     Verb(
         name="del-child",
         help="Remove a child.\n\nPackets with its marks arrive on the link's own interface again.",
-        performs="change:del_child",
+        performs="edit:del_child",
         arguments=(_CHILD,),
+        options=(_PERSIST,),
     ),
     Verb(
         name="add-mark",
         help="Let packets with a mark arrive on a child.",
-        performs="change:add_mark",
+        performs="edit:add_mark",
         arguments=(_CHILD, _MARK),
+        options=(_PERSIST,),
     ),
     Verb(
         name="del-mark",
         help="Take a mark of a child away.",
-        performs="change:del_mark",
+        performs="edit:del_mark",
         arguments=(_CHILD, _MARK),
+        options=(_PERSIST,),
+    ),
+    Verb(
+        name="restart",
+        help="Start the process of a link anew.\n\nThe interface stays, with its addresses and routes.",
+        performs="change:restart",
+        arguments=(_LINK,),
     ),
     Verb(
         name="down",
         help="Take links down, and remove all that was made for them.",
         performs="change:down",
         arguments=(Argument(metavar="LINK", help="Names of links; none: all of them.", required=False, many=True),),
+        options=(Option(name="--all", help="Everything of gpiomux on this machine, also what no gpiomuxd knows of."),),
     ),
 )
 

@@ -29,9 +29,19 @@ def link_status(**changes: Any) -> dict[str, Any]:
     return {**link, **changes}
 
 
-def status(*links: dict[str, Any]) -> dict[str, Any]:
-    """An answer to `status`."""
-    return {"daemon": {"pid": 4120, "version": "0.1.0", "uptime_s": 120.0}, "links": list(links)}
+def origin(**changes: Any) -> dict[str, Any]:
+    """How a configuration was applied, as `status` and `history` have it."""
+    came = {"cause": "apply", "file": "l.yaml", "path": "/etc/l.yaml", "applied_at_s": 1e9, "applied_by": "root"}
+    return {**came, **changes}
+
+
+def status(*links: dict[str, Any], **applied: Any) -> dict[str, Any]:
+    """An answer to `status`; the names change fields of what is applied."""
+    return {
+        "daemon": {"pid": 4120, "version": "0.1.0", "uptime_s": 120.0},
+        "applied": {**origin(), "overlay": [], "pending": None, "half_done": False, **applied},
+        "links": list(links),
+    }
 
 
 def link_stats() -> dict[str, Any]:

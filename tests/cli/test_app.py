@@ -12,12 +12,14 @@ from gpiomux.cli.verbs import VERBS
 @pytest.mark.parametrize(
     ("words", "verb", "values"),
     [
-        ("plan f --json", "plan", {"file": "f", "json": True}),
-        ("plan --json -- -f", "plan", {"file": "-f", "json": True}),
-        ("add_child my_link my_child", "add-child", {"link": "my_link", "child": "my_child"}),
-        ("del-mark c 7", "del-mark", {"child": "c", "mark": "7"}),
-        ("down", "down", {"links": []}),
-        ("down a b", "down", {"links": ["a", "b"]}),
+        ("validate f --json", "validate", {"file": "f", "json": True}),
+        ("validate --json -- -f", "validate", {"file": "-f", "json": True}),
+        ("apply --confirm=60 f", "apply", {"file": "f", "confirm": 60, "reset_overlay": False}),
+        ("rollback", "rollback", {"n": None}),
+        ("add_child my_link my_child", "add-child", {"link": "my_link", "child": "my_child", "persist": False}),
+        ("del-mark c 7", "del-mark", {"child": "c", "mark": "7", "persist": False}),
+        ("down", "down", {"links": [], "all": False}),
+        ("down a b", "down", {"links": ["a", "b"], "all": False}),
     ],
 )
 def test_a_command_line_has_one_meaning(words: str, verb: str, values: dict[str, object]) -> None:

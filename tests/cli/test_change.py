@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from gpiomux.cli.change import parse_mark
+from gpiomux.cli.edit import parse_mark
 from gpiomux.control.messages import Progress
 from gpiomux.errors import ConflictError, UsageError
 from tests.cli.commands import on_terminal, perform, spawn
@@ -37,6 +37,10 @@ NOTHING = plan()
         (["add_mark", "child1", "0xFFFFFFFF"], "add-mark", {"child": "child1", "mark": 0xFFFFFFFF}),
         (["del-mark", "child1", "0x10"], "del-mark", {"child": "child1", "mark": 16}),
         (["del_mark", "child1", "10"], "del-mark", {"child": "child1", "mark": 10}),
+        (["restart", "geth0"], "restart", {"link": "geth0"}),
+        (["rollback"], "rollback", {"steps": 1}),
+        (["rollback", "3"], "rollback", {"steps": 3}),
+        (["down", "--all"], "down", {"links": [], "all": True}),
         (["down"], "down", {"links": [], "all": False}),
         (["down", "geth0", "geth1"], "down", {"links": ["geth0", "geth1"], "all": False}),
     ],
@@ -54,14 +58,39 @@ def test_apply_sends_the_text_and_lets_the_daemon_check_it(run: Run, daemon: Fak
     path = tmp_path / "links.yaml"
     path.write_text("nonsense")
     daemon.answers["apply"] = NOTHING
-    assert run("apply", str(path)) == (0, "", "")
-    assert daemon.requests[0].args == {"text": "nonsense", "file": str(path)}
+    assert run("apply", str(path)) == (0, "nothing to do\n", "")
+    said = {"text": "nonsense", "file": str(path), "path": str(path)}
+    assert daemon.requests[0].args == {**said, "confirm_s": 0, "reset_overlay": False}
 
 
 def test_apply_reads_standard_input(daemon: FakeDaemon) -> None:
     daemon.answers["apply"] = NOTHING
-    assert perform("apply", "-", stdin="links: []\n") == (0, "", "")
-    assert daemon.requests[0].args == {"text": "links: []\n", "file": "<stdin>"}
+    assert perform("apply", "-", "--reset-overlay", stdin="links: []\n") == (0, "nothing to do\n", "")
+    said = {"text": "links: []\n", "file": "<stdin>", "path": ""}
+    assert daemon.requests[0].args == {**said, "confirm_s": 0, "reset_overlay": True}
+
+
+def test_apply_with_confirm_prints_the_token_and_nothing_else(run: Run, daemon: FakeDaemon, tmp_path: Path) -> None:
+    path = tmp_path / "links.yaml"
+    path.write_text("links: []\n")
+    daemon.answers["apply"] = {**DONE, "token": "0badcafe"}
+    status, out, err = run("apply", "--confirm", "60", str(path))
+    assert (status, out) == (0, "0badcafe\n")
+    assert err.startswith("+ child child1 of geth0\n- mark 7\n")
+    assert err.endswith("gpiomux: taken back in 60 s, unless 'gpiomux confirm' comes before\n")
+    assert daemon.requests[0].args["confirm_s"] == 60
+
+
+@pytest.mark.parametrize("seconds", ["0", "-1", "86401", "x", ""])
+def test_a_time_to_confirm_within_makes_sense(run: Run, daemon: FakeDaemon, seconds: str) -> None:
+    assert run("apply", "--confirm", seconds, "/dev/null").status == 2
+    assert daemon.requests == []
+
+
+def test_a_pipe_has_no_path_to_write_to(daemon: FakeDaemon) -> None:
+    daemon.answers["apply"] = NOTHING
+    assert perform("apply", "/dev/stdin", stdin="links: []\n").status == 0
+    assert (daemon.requests[0].args["file"], daemon.requests[0].args["path"]) == ("/dev/stdin", "")
 
 
 def test_a_bad_file_starts_no_daemon(run: Run, rundir: RunDir, tmp_path: Path) -> None:
@@ -109,10 +138,17 @@ def test_on_a_terminal_progress_is_shown_and_taken_away(daemon: FakeDaemon) -> N
     assert "child child1 of geth0" in result
 
 
-def test_on_a_terminal_an_empty_plan_is_said(run: Run, daemon: FakeDaemon) -> None:
+def test_an_empty_plan_is_said(run: Run, daemon: FakeDaemon) -> None:
     daemon.answers["down"] = NOTHING
     assert on_terminal("down") == (0, "nothing to do\n")
-    assert run("down") == (0, "", "")
+    assert run("down") == (0, "nothing to do\n", "")
+
+
+@pytest.mark.parametrize(("words", "token"), [(["confirm"], ""), (["confirm", "0badcafe"], "0badcafe")])
+def test_confirm_says_what_it_did(run: Run, daemon: FakeDaemon, words: list[str], token: str) -> None:
+    daemon.answers["confirm"] = {}
+    assert run(*words) == (0, "confirmed\n", "")
+    assert daemon.requests[0].args == {"token": token}
 
 
 def test_an_interrupt_says_that_the_daemon_goes_on(rundir: RunDir, daemon: FakeDaemon) -> None:

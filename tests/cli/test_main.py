@@ -50,7 +50,7 @@ def test_the_work_of_a_verb_needs_neither_typer_nor_rich() -> None:
     ("words", "said"),
     [
         (["add_chlid"], "No such command 'add_chlid'. Did you mean 'add-child'?"),
-        (["statsu"], "Did you mean 'stats', 'status'?"),
+        (["statsu"], "Did you mean 'stats', 'status', 'restart'?"),
         (["wrong"], "No such command 'wrong'."),
         (["status", "--jsn"], "--json"),
         (["status", "geth0"], "unexpected extra argument"),

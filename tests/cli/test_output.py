@@ -36,7 +36,7 @@ def test_a_closed_stream_and_a_file_are_no_terminal(tmp_path: Path) -> None:
 
 def test_tones_and_signs_all_have_a_style() -> None:
     assert set(output.TONE_STYLES) == set(Tone)
-    assert set(output.SIGN_STYLES) == {"+", "-", "~"}
+    assert set(output.SIGN_COLOURS) == {"+", "-", "~"}
 
 
 def test_tables_are_plain_in_a_pipe(capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,7 +8,7 @@ from inspect import signature
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gpiomux.cli import app, parser
@@ -77,6 +77,7 @@ def test_what_is_understood_means_what_typer_would_make_of_it(words: list[str]) 
 
 @pytest.mark.parametrize("verb", VERBS.values(), ids=VERBS)
 def test_every_verb_is_understood_and_means_the_same_on_both_roads(verb: Verb) -> None:
+    @settings(max_examples=30)
     @given(well_formed(verb))
     def check(line: tuple[list[str], dict[str, object]]) -> None:
         words, values = line

@@ -69,7 +69,7 @@ def test_apply_performs_what_plan_has_printed_and_down_leaves_nothing(rundir: Ru
     planned = perform("plan", TWO_LINKS)
     assert planned.status == 2
     assert perform("apply", TWO_LINKS) == (0, planned.out, "")
-    assert perform("apply", TWO_LINKS) == (0, "", "")
+    assert perform("apply", TWO_LINKS) == (0, "nothing to do\n", "")
     assert perform("plan", TWO_LINKS) == (0, "nothing to do\n", "")
     status, out, _ = perform("down")
     assert status == 0

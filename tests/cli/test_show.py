@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from gpiomux.errors import ConfigError, Fault, GpiomuxError
+from gpiomux.errors import ConfigError, Fault, GpiomuxError, UsageError
 from tests.cli import answers
 from tests.cli.commands import on_terminal
 from tests.cli.fake_daemon import plan
@@ -83,7 +83,7 @@ def test_plan_prints_operations_and_tells_by_its_status(
 ) -> None:
     daemon.answers["plan"] = answer
     assert run("plan", good) == (status, text, "")
-    assert daemon.requests[0].args == {"text": GOOD, "file": good}
+    assert daemon.requests[0].args == {"text": GOOD, "file": good, "reset_overlay": False}
     status_json, out, err = run("plan", "--json", good)
     assert (status_json, json.loads(out), err) == (status, answer, "")
 
@@ -116,6 +116,7 @@ def test_status_shows_a_table_for_each_link(run: Run, daemon: FakeDaemon) -> Non
     assert (status, err) == (0, "")
     assert out == (
         "gpiomuxd 0.1.0, pid 4120, up 2 min\n"
+        "/etc/l.yaml, applied by root 2001-09-09 01:46:40\n"
         "\n"
         "geth0: carrier\n"
         "  mode          net_hdr, mtu 1500\n"
@@ -136,6 +137,60 @@ def test_status_shows_a_table_for_each_link(run: Run, daemon: FakeDaemon) -> Non
         "  marks      bpf-tcx\n"
         "  datapath   pid 4242, up 1 min 5 s\n"
     )
+
+
+def test_status_tells_what_was_changed_and_what_waits(run: Run, daemon: FakeDaemon) -> None:
+    edits = [{"verb": "add-mark", "args": {"child": "a", "mark": 7}}, {"verb": "del-child", "args": {"child": "b"}}]
+    daemon.answers["status"] = answers.status(
+        answers.link_status(), path="", overlay=edits, pending={"remaining_s": 42.3}, half_done=True
+    )
+    assert run("status").out.split("\n\n")[0].splitlines()[1:] == [
+        "l.yaml, applied by root 2001-09-09 01:46:40",
+        "changed since: add-mark a 7; del-child b",
+        "taken back in 42 s, unless 'gpiomux confirm' comes before",
+        "a change was not ended; 'gpiomux status --diff' shows what is left of it",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("answer", "status", "text"), [(plan("+ address 10.0.0.1/24 on geth0"), 2, None), (plan(), 0, "nothing to do\n")]
+)
+def test_status_diff_is_a_plan(
+    run: Run, daemon: FakeDaemon, answer: dict[str, Any], status: int, text: str | None
+) -> None:
+    daemon.answers["diff"] = answer
+    assert run("status", "--diff") == (status, text or "+ address 10.0.0.1/24 on geth0\n", "")
+    status_json, out, _ = run("status", "--diff", "--json")
+    assert (status_json, json.loads(out)) == (status, answer)
+
+
+def test_an_error_of_status_diff_is_never_taken_for_a_difference(run: Run, daemon: FakeDaemon) -> None:
+    daemon.answers["diff"] = UsageError("geth0: gone")
+    daemon.answers["status"] = UsageError("geth0: gone")
+    assert run("status", "--diff").status == 1
+    assert run("status").status == 2
+    assert run("status", "--diff", "--wrong").status == 1
+
+
+def test_history_is_a_table_with_the_numbers_of_rollback(run: Run, daemon: FakeDaemon) -> None:
+    records = [
+        {"back": 0, **answers.origin(cause="rollback"), "links": ["geth0", "geth1"]},
+        {"back": 1, **answers.origin(path="", file="<stdin>"), "links": ["geth0"]},
+        {"back": 2, **answers.origin(path="", file="", cause="down"), "links": []},
+    ]
+    daemon.answers["history"] = {"records": records}
+    assert run("history") == (
+        0,
+        "applied since boot\n"
+        "  back  when                 who   how          file         links\n"
+        "     0  2001-09-09 01:46:40  root  rolled back  /etc/l.yaml  geth0, geth1\n"
+        "     1  2001-09-09 01:46:40  root  applied      <stdin>      geth0\n"
+        "     2  2001-09-09 01:46:40  root  taken down   no file      none\n",
+        "",
+    )
+    assert json.loads(run("history", "--json").out) == {"records": records}
+    daemon.answers["history"] = {"records": []}
+    assert run("history") == (0, "nothing was applied since boot\n", "")
 
 
 def test_status_on_a_terminal_is_coloured_and_says_the_same(run: Run, daemon: FakeDaemon) -> None:

@@ -1,0 +1,81 @@
+"""The verbs for children and marks: they change the running links, and with --persist the file these came from."""
+
+from __future__ import annotations
+
+import sys
+
+from gpiomux.cli import ask, change, output
+from gpiomux.errors import UsageError
+
+TYPE_CHECKING = False  # as of `typing`, whose import a short command can do without
+if TYPE_CHECKING:
+    from typing import Any
+
+MARK_MAX = 2**32 - 1
+
+
+def add_child(link: str, child: str, persist: bool) -> int:
+    """Give a link a child.
+
+    Raises:
+        GpiomuxError: there are no links, the daemon could not do it, or the file could not be written.
+    """
+    return _edit("add-child", {"link": link, "child": child}, persist)
+
+
+def del_child(child: str, persist: bool) -> int:
+    """Remove a child.
+
+    Raises:
+        GpiomuxError: as `add_child`.
+    """
+    return _edit("del-child", {"child": child}, persist)
+
+
+def add_mark(child: str, mark: str, persist: bool) -> int:
+    """Bind a mark to a child.
+
+    Raises:
+        UsageError: the text is no mark.
+        GpiomuxError: as `add_child`.
+    """
+    return _edit("add-mark", {"child": child, "mark": parse_mark(mark)}, persist)
+
+
+def del_mark(child: str, mark: str, persist: bool) -> int:
+    """Give a mark of a child back to the parent.
+
+    Raises:
+        UsageError: the text is no mark.
+        GpiomuxError: as `add_child`.
+    """
+    return _edit("del-mark", {"child": child, "mark": parse_mark(mark)}, persist)
+
+
+def parse_mark(text: str) -> int:
+    """Read a netfilter mark, decimal or hexadecimal with 0x.
+
+    Raises:
+        UsageError: it is no number, or not within 1..2^32-1.
+    """
+    hexadecimal = text[:2] in ("0x", "0X")
+    try:
+        # int() alone would take signs, blanks, underscores and the digits of other scripts as well.
+        mark = int(text, 16 if hexadecimal else 10) if text.isascii() and text.isalnum() else 0
+    except ValueError:
+        mark = 0
+    if not 1 <= mark <= MARK_MAX:
+        raise UsageError(
+            f"mark {text!r}: is not a netfilter mark",
+            hint=f"give a number from 1 to {MARK_MAX}, decimal or hexadecimal such as 0x7",
+        )
+    return mark
+
+
+def _edit(verb: str, args: dict[str, Any], persist: bool) -> int:
+    if persist:
+        from gpiomux.cli import rewrite  # late: to read and write YAML costs more than all the rest
+
+        return rewrite.edit_and_persist(verb, args)
+    output.changes(change.perform(ask.keeper(verb), verb, args), sys.stdout)
+    return 0
