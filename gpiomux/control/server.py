@@ -10,11 +10,13 @@ import logging
 import os
 import socket
 import struct
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 from gpiomux.control.messages import (
     MAX_REQUEST_BYTES,
+    READING_VERBS,
+    VERBS,
     Failure,
     Progress,
     Reply,
@@ -23,13 +25,15 @@ from gpiomux.control.messages import (
     decode_request,
     encode_reply,
 )
-from gpiomux.errors import DaemonError, GpiomuxError, MachineError, ProtocolError
+from gpiomux.errors import DaemonError, GpiomuxError, MachineError, ProtocolError, UnsupportedError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 GROUP = "gpiomux"
 """Members may use the socket; root and the daemon's own user may always."""
+READERS_VARIABLE = "GPIOMUX_READERS"
+"""Environment variable that names a group whose members may use the verbs that change nothing."""
 IDLE_S = 30.0
 """A client that has not sent a whole request after this time is sent away."""
 REPLY_S = 10.0
@@ -54,9 +58,12 @@ class Server:
     *Threads and processes:* lives in one event loop; only the callback for progress may be called elsewhere.
     """
 
-    def __init__(self, path: Path, handler: Handler, *, idle_s: float = IDLE_S) -> None:
+    def __init__(self, path: Path, handler: Handler, *, readers: str = "", idle_s: float = IDLE_S) -> None:
+        """Listen at `path`; `readers` names the group that may use the verbs that change nothing, empty for none."""
         self._path = path
         self._handler = handler
+        self._readers = readers
+        self._readers_gid: int | None = None
         self._idle_s = idle_s
         self._listening: asyncio.Server | None = None
         self._clients = 0
@@ -72,7 +79,14 @@ class Server:
 
         Raises:
             MachineError: the socket cannot be made.
+            UnsupportedError: there is no such group of readers.
         """
+        if self._readers:
+            try:
+                self._readers_gid = grp.getgrnam(self._readers).gr_gid
+            except KeyError as err:
+                hint = f"see {READERS_VARIABLE} in gpiomuxd(8)"
+                raise UnsupportedError(f"there is no group {self._readers!r} of readers", hint=hint) from err
         try:
             self._path.unlink(missing_ok=True)
             sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK)
@@ -101,18 +115,21 @@ class Server:
             await asyncio.wait(self._answering)
 
     def _open_to_group(self) -> None:
-        os.chmod(self._path, 0o660)
+        # A socket has one group only: where there are two, everybody may knock, and `_serve` looks who it is.
+        os.chmod(self._path, 0o660 if self._readers_gid is None else 0o666)
         with contextlib.suppress(KeyError):  # no such group here: root only
             os.chown(self._path, -1, grp.getgrnam(GROUP).gr_gid)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._clients += 1
         try:
-            refusal = self._refusal(writer.get_extra_info("socket"))
+            sock = writer.get_extra_info("socket")
+            refusal = self._refusal(sock)
             if refusal is not None:
                 await _reply(writer, Failure(refusal))
                 return
-            while await self._serve_request(reader, writer):
+            verbs = VERBS.keys() if may_connect(sock) else READING_VERBS
+            while await self._serve_request(reader, writer, verbs):
                 pass
         except ConnectionError:
             _log.debug("a client went away")
@@ -121,15 +138,20 @@ class Server:
             writer.close()
 
     def _refusal(self, sock: socket.socket) -> GpiomuxError | None:
-        if not may_connect(sock):
+        if not may_connect(sock) and not self._may_read(sock):
             hint = f"become root, or a member of the group {GROUP}"
             return DaemonError("gpiomuxd does not answer this user", hint=hint)
         if self._clients > MAX_CLIENTS:
             return DaemonError(f"gpiomuxd has {MAX_CLIENTS} clients already", hint="try again later")
         return None
 
-    async def _serve_request(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
-        """Answer one request; False when the connection is to be closed."""
+    def _may_read(self, sock: socket.socket) -> bool:
+        return self._readers_gid is not None and self._readers_gid in _groups(sock)
+
+    async def _serve_request(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, verbs: Collection[str]
+    ) -> bool:
+        """Answer one request, if it is one of these verbs; False when the connection is to be closed."""
         try:
             line = await asyncio.wait_for(reader.readline(), self._idle_s)
         except TimeoutError:
@@ -141,13 +163,13 @@ class Server:
         if not line.endswith(b"\n"):
             return False
         # The answer is a task of its own: it goes on when the client goes away, and `finish` can wait for it.
-        answering = asyncio.create_task(self._answer(line, writer))
+        answering = asyncio.create_task(self._answer(line, writer, verbs))
         self._answering.add(answering)
         answering.add_done_callback(self._answering.discard)
         await asyncio.shield(answering)
         return True
 
-    async def _answer(self, line: bytes, writer: asyncio.StreamWriter) -> None:
+    async def _answer(self, line: bytes, writer: asyncio.StreamWriter, verbs: Collection[str]) -> None:
         loop = asyncio.get_running_loop()
 
         def tell(progress: Progress) -> None:
@@ -155,7 +177,11 @@ class Server:
 
         reply: Reply
         try:
-            result = await self._handler(decode_request(line), tell, peer_user(writer.get_extra_info("socket")))
+            request = decode_request(line)
+            if request.verb not in verbs:
+                hint = f"become root, or a member of the group {GROUP}"
+                raise DaemonError(f"gpiomuxd does not {request.verb} for this user, who may only look", hint=hint)
+            result = await self._handler(request, tell, peer_user(writer.get_extra_info("socket")))
             reply = Result(result, ending=self._listening is None)
         except GpiomuxError as err:
             reply = Failure(err, ending=self._listening is None)
@@ -168,14 +194,12 @@ def may_connect(sock: socket.socket) -> bool:
 
     The kernel vouches for the identity: it is that of the moment of connect(2) (unix(7), SO_PEERCRED).
     """
-    uid, gid = _peer(sock)
-    if uid in (0, os.geteuid()):
+    if peer_user(sock) in (0, os.geteuid()):
         return True
     try:
-        wanted = grp.getgrnam(GROUP).gr_gid
+        return grp.getgrnam(GROUP).gr_gid in _groups(sock)
     except KeyError:
         return False
-    return wanted == gid or wanted in _supplementary_groups(sock)
 
 
 def peer_user(sock: socket.socket) -> int:
@@ -189,14 +213,16 @@ def _peer(sock: socket.socket) -> tuple[int, int]:
     return uid, gid
 
 
-def _supplementary_groups(sock: socket.socket) -> tuple[int, ...]:
+def _groups(sock: socket.socket) -> tuple[int, ...]:
+    """The groups of the process at the other end, the primary one first."""
+    primary = _peer(sock)[1]
     try:
         raw = sock.getsockopt(socket.SOL_SOCKET, SO_PEERGROUPS, _GROUPS_BYTES)
     except OSError as err:
         if err.errno != errno.ERANGE:
             raise
-        return ()  # in more groups than Python can ask for: such a user has to make the group the primary one
-    return struct.unpack(f"{len(raw) // 4}I", raw)
+        return (primary,)  # in more groups than Python can ask for: such a user has to make the group the primary one
+    return (primary, *struct.unpack(f"{len(raw) // 4}I", raw))
 
 
 def _write(writer: asyncio.StreamWriter, reply: Reply) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +16,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from gpiomux.control.messages import READING_VERBS, Progress, Request
-from gpiomux.control.server import Server
+from gpiomux.control.server import READERS_VARIABLE, Server
 from gpiomux.daemon import state_file
 from gpiomux.daemon.confirm import Countdown
 from gpiomux.daemon.manager import Manager
@@ -55,7 +56,7 @@ class Service:
         self._reading = Reading(rundir, daemon_since_s=time.monotonic())
         self._worker = ThreadPoolExecutor(1, "worker")
         self._readers = ThreadPoolExecutor(READERS, "reader")
-        self._server = Server(rundir.control_socket, self._answer)
+        self._server = Server(rundir.control_socket, self._answer, readers=os.environ.get(READERS_VARIABLE, ""))
         self._supervisor = Supervisor(self._revive, self._manager.datapaths.exit_words)
         self._countdown = Countdown(self._revert)
         self._watchdog = Watchdog(starter)

@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from gpiomux.control import server as server_module
 from gpiomux.control.messages import (
@@ -27,7 +29,7 @@ from gpiomux.control.messages import (
     encode_request,
 )
 from gpiomux.control.server import Handler, Server, may_connect
-from gpiomux.errors import DaemonError, MachineError, ProtocolError, UsageError
+from gpiomux.errors import DaemonError, MachineError, ProtocolError, UnsupportedError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Mapping
@@ -51,8 +53,10 @@ async def answer_show(request: Request, tell: Callable[[Progress], None], uid: i
 
 
 @contextlib.asynccontextmanager
-async def serving(path: Path, handler: Handler = answer_show, *, idle_s: float = 30.0) -> AsyncIterator[Server]:
-    server = Server(path, handler, idle_s=idle_s)
+async def serving(
+    path: Path, handler: Handler = answer_show, *, readers: str = "", idle_s: float = 30.0
+) -> AsyncIterator[Server]:
+    server = Server(path, handler, readers=readers, idle_s=idle_s)
     await server.start()
     try:
         yield server
@@ -341,6 +345,81 @@ def test_root_own_user_and_group_may_connect(
 def test_without_the_group_strangers_may_not(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(grp, "getgrnam", {}.__getitem__)
     assert not may_connect(Credentials(54321, 0))  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def a_reader(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever connects is in the group `watchers`, and not one who may do everything."""
+    entry = grp.struct_group(("watchers", "x", os.getgid(), []))
+    monkeypatch.setattr(grp, "getgrnam", {"watchers": entry}.__getitem__)
+    monkeypatch.setattr(server_module, "may_connect", lambda sock: False)
+
+
+def test_readers_may_look_and_nothing_else(path: Path, a_reader: None) -> None:
+    async def run() -> None:
+        async with serving(path, readers="watchers"):
+            assert stat.S_IMODE(path.stat().st_mode) == 0o666
+            async with peer(path) as client:
+                await client.say(SHOW)
+                assert await client.hear() == Result({"verb": "show"})
+                await client.say(encode_request(Request("down", {"links": []})))
+                error = error_of(await client.hear())
+                assert str(error) == "gpiomuxd does not down for this user, who may only look"
+                assert isinstance(error, DaemonError)
+                await client.say(SHOW)
+                assert isinstance(await client.hear(), Result)
+
+    asyncio.run(run())
+
+
+def test_who_is_no_reader_is_not_answered(path: Path, a_reader: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    entry = grp.struct_group(("watchers", "x", os.getgid() + 54321, []))
+    monkeypatch.setattr(grp, "getgrnam", {"watchers": entry}.__getitem__)
+
+    async def run() -> None:
+        async with serving(path, readers="watchers"), peer(path) as client:
+            await client.say(SHOW)
+            assert str(error_of(await client.hear())) == "gpiomuxd does not answer this user"
+
+    asyncio.run(run())
+
+
+def test_a_group_of_readers_that_does_not_exist(path: Path) -> None:
+    async def run() -> None:
+        await Server(path, answer_show, readers="nobody-has-this").start()
+
+    with pytest.raises(UnsupportedError, match="there is no group 'nobody-has-this' of readers"):
+        asyncio.run(run())
+    assert not path.exists()
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.binary(max_size=200) | st.sampled_from([b"\n", b"{", b'{"verb":', b"\0", SHOW]), max_size=8))
+def test_rubbish_does_no_harm(pieces: list[bytes]) -> None:
+    """Whatever a client says: it is told, or cut off, and the next one gets its answer."""
+    asked: list[str] = []
+
+    async def note(request: Request, tell: Callable[[Progress], None], uid: int) -> Mapping[str, Any]:
+        asked.append(request.verb)
+        return {}
+
+    async def run() -> None:
+        path = Path(f"/run/rubbish-{os.getpid()}")
+        async with serving(path, note):
+            async with peer(path) as client:
+                with contextlib.suppress(ConnectionError):
+                    for piece in pieces:
+                        await client.say(piece)
+                    client.writer.write_eof()
+                    async for line in client.reader:
+                        assert isinstance(decode_reply(line), Result | Failure)
+            async with peer(path) as next_one:
+                await next_one.say(SHOW)
+                assert isinstance(await next_one.hear(), Result)
+
+    asyncio.run(run())
+    whole_lines = b"".join(pieces).split(b"\n")[:-1]
+    assert asked == ["show"] * (1 + sum(line + b"\n" == SHOW for line in whole_lines))
 
 
 def test_the_kernel_gives_identity_and_groups() -> None:
