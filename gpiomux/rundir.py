@@ -81,6 +81,11 @@ class RunDir(Frozen):
         return self.root / "chips"
 
     @property
+    def channels(self) -> Path:
+        """Directory of the records of SHMStream channels."""
+        return self.root / "channels"
+
+    @property
     def wires(self) -> Path:
         """Directory of the simulated wires."""
         return self.root / "wires"

@@ -29,14 +29,15 @@ ALLOWED: dict[str, set[str]] = {
     "config": {"errors"},
     "stats": {"errors", "frozen"},
     # floor 3
-    "plan": {"config", "errors"},
+    "plan": {"wire", "config", "errors"},
     "lines": {"config", "errors", "rundir"},
+    "channels": {"wire", "config", "errors", "rundir"},
     "aggregator": {"config", "errors"},
     "netdev": {"config", "errors"},
     "control": {"errors", "frozen", "rundir"},
     # floor 4
-    "apply": {"plan", "netdev", "lines", "aggregator", "config", "control", "errors", "rundir", "log"},
-    "datapath": {"wire", "lines", "netdev", "config", "control", "errors", "log"},
+    "apply": {"plan", "netdev", "lines", "channels", "aggregator", "config", "control", "errors", "rundir", "log"},
+    "datapath": {"wire", "lines", "channels", "netdev", "config", "control", "errors", "log"},
     # floor 5
     "daemon": {"apply", "plan", "config", "control", "stats", "errors", "rundir", "log", "version"},
     "cli": {"config", "control", "stats", "errors", "frozen", "rundir", "version"},

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Self, assert_never
 from gpiomux.aggregator.node import Access
 from gpiomux.apply.observe import look_at
 from gpiomux.apply.real_lines import chips_of, consumer, node_of, rest_lines
-from gpiomux.config.model import GpioMedium
+from gpiomux.channels.files import make_channel, open_channels, remove_channel
+from gpiomux.config.model import GpioMedium, ShmMedium
 from gpiomux.config.plain import transport_to_plain
 from gpiomux.errors import GpiomuxError, MachineError
 from gpiomux.lines.backends import open_driver_fds
@@ -22,7 +23,19 @@ from gpiomux.netdev.marks import prepare_port
 from gpiomux.netdev.rtnl import Rtnl
 from gpiomux.netdev.tags import tag
 from gpiomux.netdev.tuntap import open_tun
-from gpiomux.plan.state import Address, Attachment, Chip, Datapath, Interface, Mark, Netns, Resource, Route, Wire
+from gpiomux.plan.state import (
+    Address,
+    Attachment,
+    Channel,
+    Chip,
+    Datapath,
+    Interface,
+    Mark,
+    Netns,
+    Resource,
+    Route,
+    Wire,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -90,6 +103,8 @@ class KernelMachine:
                 make_wire(self._rundir.wire(name))
             case Chip():
                 chips_of(self._rundir).make(resource.link, resource.lines, resource.device, _access(resource))
+            case Channel(path=path, size_bytes=size_bytes):
+                make_channel(self._rundir, path, size_bytes)
             case Interface():
                 self._create_interface(resource)
             case Address():
@@ -150,6 +165,8 @@ class KernelMachine:
                 remove_wire(self._rundir.wire(name))
             case Chip(link=link):
                 chips_of(self._rundir).remove(link)
+            case Channel(path=path):
+                remove_channel(self._rundir, path)
             case Interface():
                 self._rtnl(resource.netns).delete_link(resource.name)
             case Address():
@@ -237,8 +254,10 @@ class KernelMachine:
                 raise
 
     def _driver_fds(self, wanted: Datapath) -> list[int]:
-        lines = wanted.transport.lines
-        if not isinstance(wanted.transport.medium, GpioMedium) or lines is None:
+        medium, lines = wanted.transport.medium, wanted.transport.lines
+        if isinstance(medium, ShmMedium):
+            return open_channels(self._rundir, medium.out, medium.into)
+        if not isinstance(medium, GpioMedium) or lines is None:
             return open_driver_fds(wanted.transport, self._rundir)
         node = node_of(wanted.link, lines, self._rundir)
         return open_driver_fds(wanted.transport, self._rundir, node=node, consumer=consumer(wanted.link))

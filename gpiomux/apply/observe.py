@@ -1,7 +1,7 @@
 """Look at the machine: what is ours on it, and what others have in the places where ours is or shall be.
 
 Changes nothing. Looked at are the network namespace we are in, named ones as asked for, the simulated wires of the
-run directory, the chips that bear our mark, and the datapaths that answer.
+run directory, the channels in use, the chips that bear our mark, and the datapaths that answer.
 """
 
 from __future__ import annotations
@@ -14,13 +14,27 @@ from typing import TYPE_CHECKING, Any
 from gpiomux.aggregator.inventory import read_chips
 from gpiomux.aggregator.node import Access, read_access
 from gpiomux.apply.real_lines import chips_of
+from gpiomux.channels.files import list_channels
 from gpiomux.config.plain import transport_from_plain
 from gpiomux.errors import MachineError
 from gpiomux.netdev import netns
 from gpiomux.netdev.rtnl import Rtnl
 from gpiomux.netdev.tags import NETNS_ALIAS, link_of
 from gpiomux.plan.observed import Foreign, Observed
-from gpiomux.plan.state import Address, Attachment, Chip, Datapath, Interface, Key, Mark, Netns, Resource, Route, Wire
+from gpiomux.plan.state import (
+    Address,
+    Attachment,
+    Channel,
+    Chip,
+    Datapath,
+    Interface,
+    Key,
+    Mark,
+    Netns,
+    Resource,
+    Route,
+    Wire,
+)
 from gpiomux.plan.wanted import known_metric
 
 if TYPE_CHECKING:
@@ -71,6 +85,7 @@ def observe(rundir: RunDir, datapaths: Datapaths, namespaces: Iterable[str]) -> 
     _look_at_named_networks(namespaces, found)
     _look_at_wires(rundir, found)
     _look_at_chips(rundir, found)
+    _look_at_channels(rundir, found)
     for link, report in datapaths.reports().items():
         if isinstance(report, MachineError):
             found.silent.add(link)
@@ -93,6 +108,8 @@ def look_at(scope: Scope, rundir: RunDir, datapaths: Datapaths) -> Observed:
         _look_at_wires(rundir, found)
     if scope.chips:
         _look_at_chips(rundir, found)
+    if scope.channels:
+        _look_at_channels(rundir, found)
     for link in scope.datapaths:
         _look_at_datapath(datapaths, link, found)
     return found.frozen()
@@ -192,6 +209,14 @@ def _look_at_chips(rundir: RunDir, found: _Findings) -> None:
         found.state.add(chip)
         if not ours.alive(it, everything):
             found.broken.add(chip.key)
+
+
+def _look_at_channels(rundir: RunDir, found: _Findings) -> None:
+    for record in list_channels(rundir):
+        channel = Channel(path=record.path, size_bytes=record.size_bytes)
+        found.state.add(channel)
+        if not record.sound:
+            found.broken.add(channel.key)
 
 
 def _look_at_datapath(datapaths: Datapaths, link: str, found: _Findings) -> None:

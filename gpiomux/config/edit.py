@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from gpiomux.config.model import Child, Config, Link, Netdev, SimMedium
+from gpiomux.config.model import Child, Config, Link, Mode, Netdev, ShmMedium, SimMedium
 from gpiomux.config.names import HIGHEST_MARK, RESERVED_NAMES
 from gpiomux.config.text import quoted
 from gpiomux.config.wording import nearest
@@ -19,7 +19,8 @@ def add_child(config: Config, link: str, child: str) -> Config:
     """The configuration with one child more: mtu and namespace of its link, no address, no mark.
 
     Raises:
-        UsageError: there is no such link, or the child's name is taken or no name for an interface.
+        UsageError: there is no such link, it carries no marks, or the child's name is taken or no name for an
+            interface.
     """
     parent = _find_link(config, link)
     if not _NAME.fullmatch(child) or child in RESERVED_NAMES:
@@ -29,6 +30,11 @@ def add_child(config: Config, link: str, child: str) -> Config:
         )
     if child in _interfaces(config):
         raise UsageError(f"the name {child} is taken by {_owner(config, child)}", hint="choose another name")
+    if isinstance(parent.transport.medium, ShmMedium) and parent.transport.mode is not Mode.NET_HDR:
+        raise UsageError(
+            f"{link} carries no marks: its channels have a place for them in mode net_hdr only",
+            hint="use `mode: net_hdr` for a link with children",
+        )
     netdev = Netdev(mtu=parent.netdev.mtu, netns=parent.netdev.netns)
     return _with_link(config, replace(parent, children=(*parent.children, Child(name=child, netdev=netdev))))
 

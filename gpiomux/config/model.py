@@ -11,6 +11,10 @@ from enum import StrEnum
 
 TX_RING = 256
 """Default of `Transport.tx_ring`."""
+CHANNEL_ELEMENTS = 1024
+"""Default of `ShmMedium.elements`."""
+POLL_MS = 5
+"""Default of `ShmMedium.poll_ms`."""
 
 
 class Delivery(StrEnum):
@@ -165,6 +169,10 @@ class ShmMedium:
     """Path of the channel that we write."""
     into: str
     """`in` in the file: path of the channel that we read."""
+    elements: int = CHANNEL_ELEMENTS
+    """Packets that a channel holds, 2..65536, if we make its file; one that is there is as long as it is."""
+    poll_ms: int = POLL_MS
+    """Pause between two looks at a quiet channel whose writer does not ring, 1..10000."""
 
 
 Medium = SimMedium | GpioMedium | ShmMedium

@@ -13,6 +13,8 @@ from gpiomux.config import offsets
 from gpiomux.config.addresses import canonical_address, canonical_destination, canonical_gateway
 from gpiomux.config.defaults import SIM_LINES, wire_ends
 from gpiomux.config.model import (
+    CHANNEL_ELEMENTS,
+    POLL_MS,
     TX_RING,
     Bias,
     Bundle,
@@ -212,7 +214,13 @@ def _medium_from(plain: Mapping[str, Any]) -> Medium:
                 owner=access.get("owner"), group=access.get("group"), mode=None if mode is None else int(mode, 8)
             )
         case _:
-            return ShmMedium(out=plain["channels"]["out"], into=plain["channels"]["in"])
+            channels = plain["channels"]
+            return ShmMedium(
+                out=channels["out"],
+                into=channels["in"],
+                elements=channels.get("elements", CHANNEL_ELEMENTS),
+                poll_ms=channels.get("poll_ms", POLL_MS),
+            )
 
 
 def _medium_to(medium: Medium) -> Plain:
@@ -228,7 +236,12 @@ def _medium_to(medium: Medium) -> Plain:
             access = {key: value for key, value in stated.items() if value is not None}
             return {"medium": "gpio", "access": access} if access else {"medium": "gpio"}
         case ShmMedium():
-            return {"medium": "shm", "channels": {"out": medium.out, "in": medium.into}}
+            channels: Plain = {"out": medium.out, "in": medium.into}
+            if medium.elements != CHANNEL_ELEMENTS:
+                channels["elements"] = medium.elements
+            if medium.poll_ms != POLL_MS:
+                channels["poll_ms"] = medium.poll_ms
+            return {"medium": "shm", "channels": channels}
 
 
 def _faults_from(plain: Mapping[str, Any]) -> Faults:

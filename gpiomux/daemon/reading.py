@@ -156,6 +156,7 @@ def _status(link: Link, attempt: Attempt | None, told: Report) -> dict[str, Any]
             {"name": child.name, "netns": child.netdev.netns, "marks": list(child.marks)} for child in link.children
         ],
         "line": report.get("line", {}),
+        "channel": report.get("channel", {}),
     }
 
 
@@ -178,6 +179,7 @@ def _stats(link: Link, told: Report) -> dict[str, Any]:
         "name": link.name,
         "counters": report.get("counters", {}),
         "line": report.get("line", {}),
+        "channel": report.get("channel", {}),
         "interfaces": report.get("interfaces", {}),
     }
 

@@ -17,9 +17,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 # Imported now and not when needed: once the user has changed, the installation may not be readable any more.
+from gpiomux.config.model import ShmMedium
 from gpiomux.config.plain import transport_to_plain
 from gpiomux.control.packets import MAX_FDS, Message, close_all, receive, send
 from gpiomux.datapath import fields
+from gpiomux.datapath.channel_pump import ChannelPump
 from gpiomux.datapath.interfaces import Member
 from gpiomux.datapath.privileges import drop_privileges
 from gpiomux.datapath.pump import Pump
@@ -27,7 +29,6 @@ from gpiomux.datapath.scheduling import ask_for_short_turns
 from gpiomux.errors import GpiomuxError, ProtocolError, UsageError
 from gpiomux.lines.backends import open_driver
 from gpiomux.netdev.ports import open_port
-from gpiomux.wire.peering import mode_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -56,7 +57,7 @@ class _Link:
     transport: Transport
     mtu: int
     marks_method: str
-    pump: Pump
+    pump: Pump | ChannelPump
 
 
 class DatapathProcess:
@@ -178,8 +179,12 @@ class DatapathProcess:
         count = fields.number(port, "fds", 0, MAX_FDS)
         if len(fds) != count + fields.number(message, "driver_fds", 0, MAX_FDS):
             raise ProtocolError(f"datapath: start came with {len(fds)} descriptors")
-        driver = open_driver(transport, fds[count:])
-        pump = Pump(driver, transport, mtu, _member(name, port, fds[:count]), draw_epoch)
+        main = _member(name, port, fds[:count])
+        pump: Pump | ChannelPump
+        if isinstance(transport.medium, ShmMedium):
+            pump = ChannelPump(fds[count:], transport, mtu, main, draw_epoch)
+        else:
+            pump = Pump(open_driver(transport, fds[count:]), transport, mtu, main, draw_epoch)
         self._link = _Link(name, transport, mtu, port["method"], pump)
         return self._report(message, fds)
 
@@ -208,7 +213,7 @@ class DatapathProcess:
         """mtu, of the link's own interface."""
         link = self._running()
         link.mtu = fields.mtu(message, link.transport.mode)
-        link.pump.endpoint.set_mtu(link.mtu)
+        link.pump.set_mtu(link.mtu)
         return {}
 
     def _stop(self, _message: Message, _fds: list[int]) -> Message:
@@ -219,39 +224,18 @@ class DatapathProcess:
     def _report(self, _message: Message, _fds: list[int]) -> Message:
         """Everything that `status` and `stats` tell of a link; changes nothing."""
         link = self._running()
-        pump, peering = link.pump, link.pump.endpoint.peering
-        peer = peering.peer
+        interfaces = link.pump.interfaces
         return {
             "pid": os.getpid(),
             "link": link.name,
             "transport": transport_to_plain(link.transport),
             "mtu": link.mtu,
             "uptime_s": (time.monotonic_ns() - self._started_ns) / 1e9,
-            "carrier": peering.up,
-            "reason": peering.reason,
-            "epoch": peering.own.epoch,
-            "peer": None
-            if peer is None
-            else {
-                "epoch": peer.epoch,
-                "reader": peer.reader,
-                "writer": peer.writer,
-                "mode": mode_name(peer.mode),
-                "mtu": peer.mtu,
-            },
             "marks_method": link.marks_method,
-            "gone": [member.name for member in pump.interfaces if member.gone],
-            "children": [{"name": child.name, "marks": child.marks} for child in pump.interfaces.children()],
-            "counters": pump.endpoint.counters.as_dict(),
-            "interfaces": {member.name: asdict(member.counters) for member in pump.interfaces},
-            "line": {
-                "words_in": pump.handshake.words_in,
-                "words_out": pump.handshake.words_out,
-                "interrupts": pump.interrupts,
-                "polls": pump.handshake.polls,
-                "sleeps": pump.sleeps,
-                "sleeping": pump.sleeping,
-            },
+            "gone": [member.name for member in interfaces if member.gone],
+            "children": [{"name": child.name, "marks": child.marks} for child in interfaces.children()],
+            "interfaces": {member.name: asdict(member.counters) for member in interfaces},
+            **link.pump.report(),
         }
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import select
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gpiomux.config.model import Delivery
 from gpiomux.datapath.edges import Edges
@@ -19,6 +19,7 @@ from gpiomux.lines.handshake import Handshake
 from gpiomux.wire.endpoint import Endpoint, Settings
 from gpiomux.wire.events import LinkDown, LinkUp, PacketReceived
 from gpiomux.wire.packet import Packet
+from gpiomux.wire.peering import mode_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -196,6 +197,38 @@ class Pump:
             if taken is None:
                 return
             self.endpoint.send(Packet(*taken))
+
+    def set_mtu(self, mtu: int) -> None:
+        """Tell the MTU of the link's own interface."""
+        self.endpoint.set_mtu(mtu)
+
+    def report(self) -> dict[str, Any]:
+        """What `status` and `stats` tell of the link beyond its interfaces."""
+        peering, handshake = self.endpoint.peering, self.handshake
+        peer = peering.peer
+        return {
+            "carrier": peering.up,
+            "reason": peering.reason,
+            "epoch": peering.own.epoch,
+            "peer": None
+            if peer is None
+            else {
+                "epoch": peer.epoch,
+                "reader": peer.reader,
+                "writer": peer.writer,
+                "mode": mode_name(peer.mode),
+                "mtu": peer.mtu,
+            },
+            "counters": self.endpoint.counters.as_dict(),
+            "line": {
+                "words_in": handshake.words_in,
+                "words_out": handshake.words_out,
+                "interrupts": self.interrupts,
+                "polls": handshake.polls,
+                "sleeps": self.sleeps,
+                "sleeping": self.sleeping,
+            },
+        }
 
     def close(self) -> None:
         """Give lines and interfaces back."""

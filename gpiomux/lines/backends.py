@@ -9,8 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gpiomux.config.gathered import gathered
-from gpiomux.config.model import GpioMedium, ShmMedium, SimMedium
-from gpiomux.errors import UnsupportedError
+from gpiomux.config.model import GpioMedium, SimMedium
 from gpiomux.lines.faults import set_faults
 from gpiomux.lines.gpiochip import GpioLines
 from gpiomux.lines.simulated import SimulatedLines
@@ -25,17 +24,6 @@ if TYPE_CHECKING:
     from gpiomux.rundir import RunDir
 
 
-def require_supported(transport: Transport) -> None:
-    """Say before anything is done that a medium cannot be driven.
-
-    Raises:
-        UnsupportedError: names the medium.
-    """
-    if isinstance(transport.medium, ShmMedium):
-        hint = "use `medium: gpio` or `medium: sim`"
-        raise UnsupportedError("medium shm cannot be run by this version of gpiomux", hint=hint)
-
-
 def open_driver_fds(transport: Transport, rundir: RunDir, *, node: Path | None = None, consumer: str = "") -> list[int]:
     """Open what the medium of `transport` needs; the caller hands the descriptors on and closes its own.
 
@@ -46,10 +34,8 @@ def open_driver_fds(transport: Transport, rundir: RunDir, *, node: Path | None =
         consumer: what the kernel shows as the user of real lines.
 
     Raises:
-        UnsupportedError: this version cannot drive the medium.
         MachineError: a file of the medium cannot be opened.
     """
-    require_supported(transport)
     medium, lines = transport.medium, transport.lines
     assert lines is not None
     if isinstance(medium, GpioMedium):
@@ -67,11 +53,9 @@ def open_driver(transport: Transport, fds: list[int]) -> LineDriver:
     """A driver over descriptors from `open_driver_fds`, which it owns from now on.
 
     Raises:
-        UnsupportedError: this version cannot drive the medium.
         ProtocolError: the descriptors are not those of a simulated wire.
         OSError: the chip is gone.
     """
-    require_supported(transport)
     medium, lines = transport.medium, transport.lines
     assert lines is not None
     if isinstance(medium, GpioMedium):

@@ -102,7 +102,7 @@ def _differences_of(want: Resource, have: Resource | None, *, broken: bool) -> l
     return [
         Difference(resource=want, field=it.name, want=str(getattr(aim, it.name)), have=str(getattr(have, it.name)))
         for it in fields(want)
-        if getattr(aim, it.name) != getattr(have, it.name)
+        if it.compare and getattr(aim, it.name) != getattr(have, it.name)
     ]
 
 

@@ -5,7 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gpiomux.plan.state import Address, Attachment, Chip, Datapath, Interface, Mark, Netns, Resource, Route, Wire
+from gpiomux.plan.state import (
+    Address,
+    Attachment,
+    Channel,
+    Chip,
+    Datapath,
+    Interface,
+    Mark,
+    Netns,
+    Resource,
+    Route,
+    Wire,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -21,6 +33,7 @@ class Scope:
     """Names of links."""
     wires: bool
     chips: bool
+    channels: bool
 
     def holds(self, resource: Resource) -> bool:
         """Whether a look at these places shows the resource."""
@@ -35,6 +48,8 @@ class Scope:
                 return self.wires
             case Chip():
                 return self.chips
+            case Channel():
+                return self.channels
 
 
 def scope_of(resources: Iterable[Resource]) -> Scope:
@@ -49,4 +64,5 @@ def scope_of(resources: Iterable[Resource]) -> Scope:
         datapaths=frozenset(it.link for it in all_of_them if isinstance(it, Datapath | Attachment | Mark)),
         wires=any(isinstance(it, Wire) for it in all_of_them),
         chips=any(isinstance(it, Chip) for it in all_of_them),
+        channels=any(isinstance(it, Channel) for it in all_of_them),
     )

@@ -7,10 +7,10 @@ floor (`FLOORS`): lower floors are made first and removed last.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from gpiomux.config.model import GpioMedium, SimMedium, Transport
+from gpiomux.config.model import GpioMedium, ShmMedium, SimMedium, Transport
 
 if TYPE_CHECKING:
     from gpiomux.config.gathered import Gathered
@@ -69,6 +69,23 @@ class Chip:
     @property
     def key(self) -> Key:
         return ("chip", self.link)
+
+    @property
+    def requires(self) -> tuple[Key, ...]:
+        return ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Channel:
+    """An SHMStream channel that is in use, by whoever writes or reads it."""
+
+    path: str
+    size_bytes: int = field(compare=False)
+    """Of the file, if there is none yet and we make it; one that is there is as long as it is."""
+
+    @property
+    def key(self) -> Key:
+        return ("channel", self.path)
 
     @property
     def requires(self) -> tuple[Key, ...]:
@@ -155,6 +172,8 @@ class Datapath:
             return (interface, ("wire", medium.wire))
         if isinstance(medium, GpioMedium) and lines is not None and lines.aggregate:
             return (interface, ("chip", self.link))
+        if isinstance(medium, ShmMedium):
+            return (interface, ("channel", medium.out), ("channel", medium.into))
         return (interface,)
 
 
@@ -191,9 +210,20 @@ class Mark:
         return (("child", self.child),)
 
 
-Resource = Netns | Wire | Chip | Interface | Address | Route | Datapath | Attachment | Mark
+Resource = Netns | Wire | Chip | Channel | Interface | Address | Route | Datapath | Attachment | Mark
 
-FLOORS: tuple[type[Resource], ...] = (Netns, Wire, Chip, Interface, Address, Route, Datapath, Attachment, Mark)
+FLOORS: tuple[type[Resource], ...] = (
+    Netns,
+    Wire,
+    Chip,
+    Channel,
+    Interface,
+    Address,
+    Route,
+    Datapath,
+    Attachment,
+    Mark,
+)
 """The order in which resources are made."""
 
 State = frozenset[Resource]

@@ -4,12 +4,24 @@ from __future__ import annotations
 
 from dataclasses import replace
 from ipaddress import ip_interface, ip_network
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, assert_never
 
 from gpiomux.config.gathered import gathered
-from gpiomux.config.model import GpioMedium, Mode, ShmMedium, SimMedium
-from gpiomux.errors import UnsupportedError
-from gpiomux.plan.state import Address, Attachment, Chip, Datapath, Interface, Mark, Netns, Resource, Route, Wire
+from gpiomux.config.model import CHANNEL_ELEMENTS, GpioMedium, Mode, ShmMedium, SimMedium
+from gpiomux.plan.state import (
+    Address,
+    Attachment,
+    Channel,
+    Chip,
+    Datapath,
+    Interface,
+    Mark,
+    Netns,
+    Resource,
+    Route,
+    Wire,
+)
+from gpiomux.wire.elements import region_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,12 +36,7 @@ DEFAULT_METRIC_IPV6 = 1024
 
 
 def wanted_state(config: Config) -> tuple[Resource, ...]:
-    """Every resource that a configuration wants, each once, in the order of the file.
-
-    Raises:
-        UnsupportedError: links use a medium that this version cannot run; names all of them.
-    """
-    _require_supported(config)
+    """Every resource that a configuration wants, each once, in the order of the file."""
     resources = (resource for link in config.links for resource in _link_resources(link))
     return tuple(dict.fromkeys(resources))
 
@@ -40,19 +47,12 @@ def known_metric(to: str, metric: int | None) -> int | None:
     return None if metric in (None, 0, default) else metric
 
 
-def _require_supported(config: Config) -> None:
-    refused = [f"link {link.name}: medium shm" for link in config.links if isinstance(link.transport.medium, ShmMedium)]
-    if refused:
-        raise UnsupportedError(
-            f"this version of gpiomux cannot run {', '.join(refused)}", hint="use `medium: gpio` or `medium: sim`"
-        )
-
-
 def _link_resources(link: Link) -> Iterator[Resource]:
     kind = KINDS[link.transport.mode]
     if isinstance(link.transport.medium, SimMedium):
         yield Wire(name=link.transport.medium.wire)
     yield from _chips(link)
+    yield from _channels(link)
     yield from _interface_resources(link.name, link.name, kind, link.netdev)
     yield Datapath(link=link.name, transport=_running(link.transport))
     for child in link.children:
@@ -72,15 +72,27 @@ def _chips(link: Link) -> Iterator[Chip]:
         )
 
 
+def _channels(link: Link) -> Iterator[Channel]:
+    medium = link.transport.medium
+    if isinstance(medium, ShmMedium):
+        size_bytes = region_bytes(link.transport.mode.value, link.netdev.mtu, medium.elements)
+        yield Channel(path=medium.out, size_bytes=size_bytes)
+        yield Channel(path=medium.into, size_bytes=size_bytes)
+
+
 def _running(transport: Transport) -> Transport:
     """A transport as its datapath knows it: who holds the other end of a wire makes no difference there, nor who may
-    open the node of the chip.
+    open the node of the chip, nor how long a channel file would have been made.
     """
-    if isinstance(transport.medium, GpioMedium):
-        return replace(transport, medium=GpioMedium())
-    if not isinstance(transport.medium, SimMedium):
-        return transport
-    return replace(transport, medium=replace(transport.medium, external=False))
+    match transport.medium:
+        case SimMedium() as medium:
+            return replace(transport, medium=replace(medium, external=False))
+        case GpioMedium():
+            return replace(transport, medium=GpioMedium())
+        case ShmMedium() as medium:
+            return replace(transport, medium=replace(medium, elements=CHANNEL_ELEMENTS))
+        case _:
+            assert_never(transport.medium)
 
 
 def _child_resources(link: Link, child: Child, kind: str) -> Iterator[Resource]:

@@ -5,7 +5,19 @@ from __future__ import annotations
 from typing import assert_never
 
 from gpiomux.config.model import GpioMedium, ShmMedium, SimMedium, Transport
-from gpiomux.plan.state import Address, Attachment, Chip, Datapath, Interface, Mark, Netns, Resource, Route, Wire
+from gpiomux.plan.state import (
+    Address,
+    Attachment,
+    Channel,
+    Chip,
+    Datapath,
+    Interface,
+    Mark,
+    Netns,
+    Resource,
+    Route,
+    Wire,
+)
 
 
 def resource_name(resource: Resource) -> str:
@@ -13,6 +25,8 @@ def resource_name(resource: Resource) -> str:
     match resource:
         case Netns() | Wire() | Interface():
             return resource.name
+        case Channel():
+            return resource.path
         case Address() | Route():
             return resource.interface
         case Chip() | Datapath():
@@ -32,6 +46,8 @@ def resource_words(resource: Resource) -> str:
             return f"simulated wire {name}"
         case Chip():
             return _chip_words(resource)
+        case Channel(path=path):
+            return f"channel {path}"
         case Interface():
             return _interface_words(resource)
         case Address():
@@ -100,8 +116,8 @@ def _transport_words(transport: Transport) -> str:
             medium = f"end {end} of simulated wire {wire}"
         case GpioMedium():
             medium = "GPIO lines"
-        case ShmMedium():
-            medium = "shared memory"
+        case ShmMedium(out=out, into=into):
+            medium = f"channels {out} and {into}"
         case _:
             assert_never(transport.medium)
     return f"{transport.mode} over {medium}"

@@ -55,7 +55,7 @@ def stats_tables(stats: Answer) -> tuple[Table, ...]:
     """Three tables for each link: what its protocol counted, what its lines counted, what its interfaces counted."""
     tables: list[Table] = []
     for link in stats["links"]:
-        for part in ("counters", "line"):
+        for part in ("counters", "line", "channel"):
             rows = tuple((name, _number(value)) for name, value in link[part].items())
             if rows:
                 tables.append(Table(title=f"{link['name']} {part}", rows=rows))
@@ -96,6 +96,7 @@ def _link_table(link: Answer) -> Table:
         ("interface", _interface(link)),
         ("peer", _peer(link["peer"])),
         *((("lines", _lines(link["line"])),) if link["line"] else ()),
+        *((("channels", _channels(link["channel"])),) if link["channel"] else ()),
         *((("marks", _marks_method(link["marks"])),) if link["marks"]["method"] else ()),
         ("datapath", _datapath(link["datapath"])),
         *((f"child {child['name']}", _child(child)) for child in link["children"]),
@@ -127,6 +128,9 @@ def _interface(link: Answer) -> str:
 def _peer(peer: Answer | None) -> str:
     if peer is None:
         return "not heard"
+    if "element_bytes" in peer:
+        elements = f"{peer['elements']} elements of {peer['element_bytes']} bytes"
+        return f"writes {peer['writer']:#x}, {elements}, epoch {_epoch(peer['epoch'])}"
     return (
         f"{peer['mode']}, mtu {peer['mtu']}, "
         f"reads {peer['reader']:#x}, writes {peer['writer']:#x}, epoch {_epoch(peer['epoch'])}"
@@ -138,6 +142,11 @@ def _lines(line: Answer) -> str:
         f"{'asleep' if line['sleeping'] else 'polling'}, {line['interrupts']} interrupts, {line['polls']} polls, "
         f"words in {line['words_in']}, out {line['words_out']}"
     )
+
+
+def _channels(channel: Answer) -> str:
+    state = "asleep" if channel["sleeping"] else "polling"
+    return f"{state}, {channel['polls']} polls, {channel['sleeps']} sleeps, {channel['wakeups']} wake-ups"
 
 
 def _epoch(epoch: int | str) -> str:

@@ -33,7 +33,7 @@ class Packet:
         Raises:
             struct.error: the payload is longer than MAX_PACKET_BYTES.
         """
-        protocol, qos = _ip_fields(self.payload)
+        protocol, qos = ip_fields(self.payload)
         return HEADER.pack(self.mark, len(self.payload), protocol, qos) + self.payload
 
     @staticmethod
@@ -46,7 +46,7 @@ class Packet:
         return Packet(mark, payload) if len(payload) == length else None
 
 
-def _ip_fields(payload: bytes) -> tuple[int, int]:
+def ip_fields(payload: bytes) -> tuple[int, int]:
     """Protocol and DSCP for the header; only a hint, which receivers do not rely on."""
     if len(payload) >= 20 and payload[0] >> 4 == 4:
         return PROTOCOL_IPV4, payload[1] >> 2

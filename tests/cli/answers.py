@@ -24,6 +24,7 @@ def link_status(**changes: Any) -> dict[str, Any]:
         "datapath": {**datapath, **changes.pop("datapath", {})},
         "children": [{"name": "child1", "netns": None, "marks": [7]}],
         "line": {"words_in": 300, "words_out": 301, "interrupts": 2, "polls": 900, "sleeping": True},
+        "channel": {},
         "addresses": ["10.10.0.1/24"],
     }
     return {**link, **changes}
@@ -50,5 +51,6 @@ def link_stats() -> dict[str, Any]:
         "name": "geth0",
         "counters": {"frames_in": 12, "crc_errors": 0},
         "line": {"words_in": 300, "sleeping": True},
+        "channel": {},
         "interfaces": {"geth0": {"rx_packets": 3, "tx_packets": 4}, "child1": {"rx_packets": 1, "tx_packets": 0}},
     }

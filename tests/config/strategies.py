@@ -159,7 +159,13 @@ def links(draw: st.DrawFn, name: str, number: int, children: list[str]) -> Link:
         chip = GpioMedium(owner=owner, mode=permissions) if lines.aggregate else GpioMedium()
         transport = Transport(mode=mode, protocol=protocol, medium=chip, lines=lines, **draw(DELIVERIES))
     else:
-        channels = ShmMedium(out=f"/dev/shm/out{number}", into=draw(PATHS))
+        channels = ShmMedium(
+            out=f"/dev/shm/out{number}",
+            into=draw(PATHS),
+            elements=draw(st.integers(2, 65536)),
+            poll_ms=draw(st.integers(1, 10000)),
+        )
+        mode = Mode.NET_HDR if children else mode
         transport = Transport(mode=mode, protocol=protocol, medium=channels, lines=None)
     netdev = draw(netdevs(mode, number * 8))
     return Link(

@@ -66,6 +66,14 @@ def test_the_same_mark_on_another_link(config: Config) -> None:
     assert children_of(changed, "geth0") == {"c": (7,)}
 
 
+@pytest.mark.parametrize("mode", ["eth", "raw"])
+def test_a_channel_without_marks_has_no_children(mode: str) -> None:
+    text = "links: [{name: g, mode: %s, medium: shm, channels: {out: /x, in: /y}, protocol: {reader: 1, writer: 2}}]"
+    with pytest.raises(UsageError, match="g carries no marks"):
+        edit.add_child(load_text(text % mode, "x.yaml"), "g", "child1")
+    assert children_of(edit.add_child(load_text(text % "net_hdr", "x.yaml"), "g", "child1"), "g") == {"child1": ()}
+
+
 def test_links_are_left_out(config: Config) -> None:
     changed = edit.without_links(config, ("geth0",))
     (left,) = changed.links

@@ -113,6 +113,7 @@ def test_status_of_a_link_that_runs(monkeypatch: pytest.MonkeyPatch) -> None:
         },
         "children": [{"name": "child1", "netns": "near", "marks": [7, 8]}],
         "line": LINE,
+        "channel": {},
     }
     assert (answer["links"][1]["netns"], answer["links"][1]["up"]) == ("far", False)
     assert len(status_tables(answer)) == 2
@@ -154,9 +155,10 @@ def test_stats(monkeypatch: pytest.MonkeyPatch) -> None:
             "name": "geth0",
             "counters": {"tx_packets": 3},
             "line": LINE,
+            "channel": {},
             "interfaces": {"geth0": {"rx_packets": 1, "tx_packets": 3}},
         },
-        {"name": "geth1", "counters": {}, "line": {}, "interfaces": {}},
+        {"name": "geth1", "counters": {}, "line": {}, "channel": {}, "interfaces": {}},
     ]
     assert len(stats_tables(answer)) == 3
 

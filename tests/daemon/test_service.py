@@ -40,7 +40,9 @@ def test_one_life(world: World) -> None:
     assert world.ask("del-mark", child="child1", mark=7)["operations"]
     assert world.ask("del-child", child="child1")["operations"]
     assert world.datapaths() == datapaths
-    assert [set(link) for link in world.ask("stats")["links"]] == [{"name", "counters", "line", "interfaces"}] * 2
+    assert [set(link) for link in world.ask("stats")["links"]] == [
+        {"name", "counters", "line", "channel", "interfaces"}
+    ] * 2
     # When `down` returns, nothing is left of it: no process, no file.
     assert world.ask("down", links=[], all=False)["operations"]
     assert has_ended(daemon)

@@ -17,18 +17,16 @@ from gpiomux.config.model import (
     LineSource,
     Mode,
     ProtocolIds,
-    ShmMedium,
     SimMedium,
     Transport,
 )
-from gpiomux.errors import MachineError, ProtocolError, UnsupportedError
+from gpiomux.errors import MachineError, ProtocolError
 from gpiomux.lines.backends import (
     chip_offsets,
     low_offsets,
     open_driver,
     open_driver_fds,
     request_order,
-    require_supported,
 )
 from gpiomux.lines.handshake import Handshake
 from gpiomux.lines.wire_file import make_wire
@@ -89,17 +87,6 @@ def test_faults_of_the_configuration_are_on_from_the_start(rundir: RunDir) -> No
     driver.close()
 
 
-def test_other_media_are_named_before_anything_is_done(rundir: RunDir) -> None:
-    wanted = transport(ShmMedium(out="/dev/shm/a", into="/dev/shm/b"), None)
-    with pytest.raises(UnsupportedError, match="medium shm ") as caught:
-        require_supported(wanted)
-    assert caught.value.hint
-    with pytest.raises(UnsupportedError):
-        open_driver_fds(wanted, rundir)
-    with pytest.raises(UnsupportedError):
-        open_driver(wanted, [])
-
-
 PINS = Lines(
     out=Bundle(data=(3, 1), req=5, ack=2),
     into=Bundle(data=(0,), req=4, ack=6),
@@ -123,10 +110,6 @@ def test_a_chip_that_is_not_there(rundir: RunDir, tmp_path: Path) -> None:
     with pytest.raises(MachineError, match="gpiochip9: cannot request the lines of the link: No such file") as caught:
         open_driver_fds(transport(GpioMedium(), PINS), rundir, node=tmp_path / "gpiochip9", consumer="gpiomux-x")
     assert caught.value.errno == errno.ENOENT
-
-
-def test_simulated_lines_are_supported() -> None:
-    require_supported(transport(SimMedium(wire="cable0", end="a")))
 
 
 def test_a_missing_wire(rundir: RunDir) -> None:

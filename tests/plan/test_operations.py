@@ -49,7 +49,7 @@ WORDS: list[tuple[Resource, str, str]] = [
         "datapath of geth0 (net_hdr over end a of simulated wire cable0)",
     ),
     (Datapath(link="geth0", transport=GPIO), "geth0", "datapath of geth0 (eth over GPIO lines)"),
-    (Datapath(link="geth0", transport=SHM), "geth0", "datapath of geth0 (raw over shared memory)"),
+    (Datapath(link="geth0", transport=SHM), "geth0", "datapath of geth0 (raw over channels /dev/shm/a and /dev/shm/b)"),
     (Attachment(link="geth0", child="child1"), "child1", "child child1 of geth0"),
     (Mark(link="geth0", child="child1", mark=7), "child1", "mark 7 to child1 of geth0"),
 ]

@@ -31,8 +31,8 @@ def test_each_resource_is_where_it_is_looked_for(config: Config) -> None:
 def test_the_places_of_some_resources() -> None:
     resources: list[Resource] = [HERE, Address(interface="x", netns="far", address="10.0.0.1/8"), Netns(name="more")]
     assert scope_of([*resources, Wire(name="cable0")]) == Scope(
-        networks=frozenset({None, "far", "more"}), datapaths=frozenset(), wires=True, chips=False
+        networks=frozenset({None, "far", "more"}), datapaths=frozenset(), wires=True, chips=False, channels=False
     )
     assert scope_of([Mark(link="geth0", child="child1", mark=7)]) == Scope(
-        networks=frozenset(), datapaths=frozenset({"geth0"}), wires=False, chips=False
+        networks=frozenset(), datapaths=frozenset({"geth0"}), wires=False, chips=False, channels=False
     )

@@ -23,8 +23,7 @@ from gpiomux.config.model import (
     Transport,
 )
 from gpiomux.config.model import Route as WantedRoute
-from gpiomux.errors import UnsupportedError
-from gpiomux.plan.state import Address, Attachment, Chip, Datapath, Interface, Mark, Netns, Route, Wire
+from gpiomux.plan.state import Address, Attachment, Channel, Chip, Datapath, Interface, Mark, Netns, Route, Wire
 from gpiomux.plan.wanted import known_metric, wanted_state
 from tests.plan.configs import transport
 
@@ -89,13 +88,16 @@ def test_the_kernels_metric_is_none(to: str, metric: int | None, known: int | No
     assert known_metric(to, metric) == known
 
 
-def test_media_that_cannot_run_are_all_named() -> None:
+def test_a_link_over_channels_wants_both_of_them() -> None:
     ids = ProtocolIds(reader=1, writer=2)
-    shm = Transport(mode=Mode.RAW, protocol=ids, medium=ShmMedium(out="/dev/shm/a", into="/dev/shm/b"), lines=None)
-    config = Config(links=(Link(name="geth0", transport=transport()), Link(name="ring", transport=shm)))
-    with pytest.raises(UnsupportedError, match="link ring: medium shm") as caught:
-        wanted_state(config)
-    assert caught.value.hint
+    medium = ShmMedium(out="/dev/shm/a", into="/dev/shm/b", elements=10, poll_ms=7)
+    shm = Transport(mode=Mode.RAW, protocol=ids, medium=medium, lines=None)
+    wanted = wanted_state(Config(links=(Link(name="ring", transport=shm, netdev=Netdev(mtu=100)),)))
+    assert [it.size_bytes for it in wanted if isinstance(it, Channel)] == [1064, 1064]
+    (datapath,) = (it for it in wanted if isinstance(it, Datapath))
+    assert datapath.requires == (("interface", "ring"), ("channel", "/dev/shm/a"), ("channel", "/dev/shm/b"))
+    # How long its file would have been makes no difference to a process that runs.
+    assert datapath.transport.medium == ShmMedium(out="/dev/shm/a", into="/dev/shm/b", poll_ms=7)
 
 
 PINS = Lines(

@@ -123,4 +123,7 @@ def test_stats_give_three_tables_for_each_link() -> None:
 
 
 def test_what_counted_nothing_gets_no_table() -> None:
-    assert report.stats_tables({"links": [{"name": "geth0", "counters": {}, "line": {}, "interfaces": {}}]}) == ()
+    assert (
+        report.stats_tables({"links": [{"name": "geth0", "counters": {}, "line": {}, "channel": {}, "interfaces": {}}]})
+        == ()
+    )

@@ -1,0 +1,242 @@
+"""The one loop of a datapath whose link runs over SHMStream channels instead of lines.
+
+Channels have no interrupt: they are polled, often while packets come and seldom when not. Where the peer is a gpiomux
+on the same run directory, each end rings the other's bell, a named pipe, and nobody polls while nothing happens.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import mmap
+import os
+import select
+import time
+from typing import TYPE_CHECKING, Any
+
+from gpiomux.channels.fence import fence_of
+from gpiomux.channels.link import ChannelLink
+from gpiomux.config.model import ShmMedium
+from gpiomux.datapath.interfaces import Interfaces
+from gpiomux.wire.packet import Packet
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from gpiomux.config.model import Transport
+    from gpiomux.datapath.interfaces import Member
+
+ELEMENTS_PER_TURN = 64
+"""Elements that are looked at before interfaces and the daemon get their turn, whatever the peer writes."""
+PACKETS_PER_TURN = 16
+MOST_PATIENCE_NS = 200_000
+LEAST_PATIENCE_NS = 20_000
+BELL_S = 1.0
+"""How long to sleep between two looks at a peer that rings."""
+_DRAIN_BYTES = 4096
+
+
+class Patience:
+    """How long to go on polling after the last packet before sleeping.
+
+    Grows while packets come soon after falling asleep, and is halved when they do not: the rule by which KVM polls
+    before it halts a CPU (grow_halt_poll_ns and shrink_halt_poll_ns in virt/kvm/kvm_main.c).
+    """
+
+    def __init__(self) -> None:
+        self.ns = LEAST_PATIENCE_NS
+
+    def slept(self, slept_ns: int) -> None:
+        """Learn from a sleep of that length which ended because there was something to do."""
+        if slept_ns <= MOST_PATIENCE_NS:
+            self.ns = min(2 * self.ns, MOST_PATIENCE_NS)
+        else:
+            self.ns = max(self.ns // 2, LEAST_PATIENCE_NS)
+
+
+class ChannelPump:
+    """Runs one link; see `gpiomux.datapath.pump.Pump`, whose place it takes.
+
+    *Threads and processes:* one thread. Owns the regions, the bells and, through `interfaces`, the ports.
+
+    Attributes:
+        interfaces: the link's interface and its children.
+    """
+
+    def __init__(
+        self, fds: list[int], transport: Transport, mtu: int, main: Member, draw_epoch: Callable[[], int]
+    ) -> None:
+        """Take channels and the link's own interface into use.
+
+        Args:
+            fds: as `gpiomux.channels.files.open_channels` returns them; closed by `close`.
+            transport: of the link.
+            mtu: of its own interface.
+            main: its own interface.
+            draw_epoch: a new random number, 1..2^64-1.
+
+        Raises:
+            ValueError: the channel to write is too small.
+            OSError: a channel cannot be mapped.
+        """
+        medium = transport.medium
+        assert isinstance(medium, ShmMedium)
+        out_fd, in_fd, self._peer_bell, self._bell = fds
+        self._maps = (_mapped(out_fd, mmap.PROT_READ | mmap.PROT_WRITE), _mapped(in_fd, mmap.PROT_READ))
+        self._fds = tuple(fds)
+        self._link = ChannelLink(
+            out=memoryview(self._maps[0]),
+            into=memoryview(self._maps[1]),
+            mode=transport.mode,
+            protocol=transport.protocol,
+            mtu=mtu,
+            draw_epoch=draw_epoch,
+            fence=fence_of(),
+        )
+        self._poll_ms = medium.poll_ms
+        self._patience = Patience()
+        self._poller = select.poll()
+        self._poller.register(self._bell, select.POLLIN)
+        self._callbacks: dict[int, Callable[[], None]] = {}
+        self._rings = False
+        """The peer has rung during this epoch, so it need not be polled."""
+        self._peer_epoch = 0
+        self._busy_ns = time.monotonic_ns()
+        self.interfaces = Interfaces(self._poller, transport.mode, main)
+        self._polls = self._sleeps = self._wakeups = 0
+        self._sleeping = False
+        self._ring()
+
+    def watch(self, fd: int, callback: Callable[[], None]) -> None:
+        """Call `callback` whenever `fd` is readable."""
+        self._callbacks[fd] = callback
+        self._poller.register(fd, select.POLLIN)
+
+    def unwatch(self, fd: int) -> None:
+        """Undo `watch`."""
+        del self._callbacks[fd]
+        self._poller.unregister(fd)
+
+    def turn(self) -> None:
+        """Move what can be moved; sleep if there is nothing."""
+        busy = self._receive()
+        ready = self._poller.poll(0)
+        now_ns = time.monotonic_ns()
+        if busy or ready:
+            self._busy_ns = now_ns
+        elif now_ns - self._busy_ns >= self._patience.ns:
+            ready = self._sleep(now_ns)
+        self._polls += 1
+        self._serve(ready)
+
+    def _receive(self) -> bool:
+        """Deliver what has come; False if there was nothing."""
+        link = self._link
+        if not link.waiting():
+            return False
+        was_up = link.up
+        for _ in range(ELEMENTS_PER_TURN):
+            packet = link.receive()
+            if packet is not None:
+                self.interfaces.deliver(packet)
+            if not link.waiting():
+                break
+        if link.reader.epoch != self._peer_epoch:
+            self._peer_epoch = link.reader.epoch
+            self._rings = False
+        if link.up != was_up:
+            self.interfaces.set_carrier(link.up)
+        return True
+
+    def _sleep(self, now_ns: int) -> list[tuple[int, int]]:
+        """Sleep until something happens, or it is time to look at the channel again."""
+        if self._link.waiting():
+            return []
+        self._sleeping = True
+        self._sleeps += 1
+        ready = self._poller.poll(BELL_S * 1000 if self._rings else self._poll_ms)
+        if ready or self._link.waiting():
+            self._patience.slept(time.monotonic_ns() - now_ns)
+            self._busy_ns = time.monotonic_ns()
+        return ready
+
+    def _serve(self, ready: list[tuple[int, int]]) -> None:
+        for fd, events in ready:
+            if fd == self._bell:
+                self._answer_bell()
+            elif fd in self._callbacks:
+                self._callbacks[fd]()
+            elif (member := self.interfaces.member_of(fd)) is not None:
+                if events & (select.POLLERR | select.POLLHUP | select.POLLNVAL):
+                    self.interfaces.lose(member)
+                else:
+                    self._take_packets(member)
+        self._sleeping = False
+
+    def _answer_bell(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            os.read(self._bell, _DRAIN_BYTES)
+        self._rings = True
+        self._wakeups += 1
+
+    def _take_packets(self, member: Member) -> None:
+        """Write packets that leave through an interface. A channel is never full, so there is nobody to wait for."""
+        for number in range(PACKETS_PER_TURN):
+            taken = self.interfaces.take(member)
+            if taken is None:
+                if not number:
+                    return
+                break
+            self._link.send(Packet(*taken))
+        self._ring()
+
+    def _ring(self) -> None:
+        with contextlib.suppress(BlockingIOError):  # it has been rung often enough
+            os.write(self._peer_bell, b"\0")
+
+    def set_mtu(self, mtu: int) -> None:
+        """Tell the MTU of the link's own interface.
+
+        Raises:
+            ValueError: the channel to write is too small for it.
+        """
+        self._link.set_mtu(mtu)
+        self._ring()
+
+    def report(self) -> dict[str, Any]:
+        """What `status` and `stats` tell of the link beyond its interfaces."""
+        link, reader = self._link, self._link.reader
+        return {
+            "carrier": link.up,
+            "reason": link.reason,
+            "epoch": link.epoch,
+            "peer": {
+                "epoch": reader.epoch,
+                "writer": reader.protocol,
+                "element_bytes": reader.element_bytes,
+                "elements": reader.elements,
+            }
+            if link.up
+            else None,
+            "counters": link.counters.as_dict(),
+            "channel": {
+                "polls": self._polls,
+                "sleeps": self._sleeps,
+                "wakeups": self._wakeups,
+                "sleeping": self._sleeping,
+            },
+        }
+
+    def close(self) -> None:
+        """Stop writing, wake the peer so that it sees it, and give everything back."""
+        self.interfaces.close()
+        self._link.close()
+        self._ring()
+        for mapped in self._maps:
+            mapped.close()
+        for fd in self._fds:
+            os.close(fd)
+
+
+def _mapped(fd: int, protection: int) -> mmap.mmap:
+    """Map a whole channel file. If somebody cuts it short later, SIGBUS ends this process: it harms this link alone."""
+    return mmap.mmap(fd, os.fstat(fd).st_size, mmap.MAP_SHARED, protection)
