@@ -37,6 +37,12 @@ class RunDir(Frozen):
         return RunDir(Path(os.environ.get(VARIABLE) or DEFAULT))
 
     @property
+    def owner(self) -> str:
+        """What tells tags of this run directory from those of others: its path, and nothing for the usual one."""
+        path = os.path.realpath(self.root)
+        return "" if path == DEFAULT else path
+
+    @property
     def control_socket(self) -> Path:
         """Where gpiomuxd answers."""
         return self.root / _CONTROL_SOCKET

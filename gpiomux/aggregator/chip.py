@@ -6,6 +6,7 @@ A chip from configfs is marked by the name of its group, `gpiomux-<link>`; other
 from __future__ import annotations
 
 import errno
+import zlib
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -48,10 +49,17 @@ class Chips:
     *Threads and processes:* any; all that changes anything is done under one lock of the machine.
     """
 
-    def __init__(self, roots: Roots, door: str | None = None) -> None:
-        """Work on a machine; `door` chooses how chips are made, None takes configfs where it exists."""
+    def __init__(self, roots: Roots, door: str | None = None, owner: str = "") -> None:
+        """Work on a machine.
+
+        Args:
+            roots: where the kernel's files are.
+            door: how chips are made; None takes configfs where it exists.
+            owner: what tells our groups from those of other run directories, for configfs has one place for all.
+        """
         self.roots = self._roots = roots
         self._door = door
+        self._prefix = f"gpiomux@{zlib.crc32(owner.encode()):08x}-" if owner else PREFIX
 
     def standing(self) -> list[Standing]:
         """All chips of ours, by link.
@@ -70,13 +78,13 @@ class Chips:
     def _standing(self) -> list[Standing]:
         found = [
             Standing(
-                link=group.name.removeprefix(PREFIX),
+                link=group.name.removeprefix(self._prefix),
                 device=group.device,
                 lines=group.lines,
                 node=node_of(self._roots, group.device) if group.live else None,
             )
             for group in configfs.groups(self._roots.groups)
-            if group.name.startswith(PREFIX)
+            if group.name.startswith(self._prefix)
         ]
         found += [self._recorded(record) for record in records.load_all(self._roots.run)]
         return sorted(found, key=lambda chip: chip.link)
@@ -180,7 +188,7 @@ class Chips:
         )
 
     def _through_configfs(self, link: str, lines: tuple[Gathered, ...], lock: int) -> str:
-        return configfs.create(self._roots.groups, f"{PREFIX}{link}", lines, lock)
+        return configfs.create(self._roots.groups, f"{self._prefix}{link}", lines, lock)
 
     def _through_sysfs(self, link: str, lines: tuple[Gathered, ...], lock: int) -> str:
         places, faults = sources.find(lines, read_chips(self._roots.dev))
@@ -213,8 +221,8 @@ class Chips:
 
     def _remove(self, link: str, lock: int) -> None:
         try:
-            if (self._roots.groups / f"{PREFIX}{link}").is_dir():
-                configfs.remove(self._roots.groups, f"{PREFIX}{link}", lock)
+            if (self._roots.groups / f"{self._prefix}{link}").is_dir():
+                configfs.remove(self._roots.groups, f"{self._prefix}{link}", lock)
             for record in records.load_all(self._roots.run):
                 if record.link == link:
                     self._remove_recorded(record, lock)

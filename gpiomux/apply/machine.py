@@ -98,7 +98,7 @@ class KernelMachine:
         """
         match resource:
             case Netns(name=name):
-                netns.create(name)
+                netns.create(name, self._rundir.owner)
             case Wire(name=name):
                 make_wire(self._rundir.wire(name))
             case Chip():
@@ -160,7 +160,7 @@ class KernelMachine:
         match resource:
             case Netns(name=name):
                 self._leave(name)  # an open socket would keep the namespace alive
-                netns.remove(name)
+                netns.remove(name, self._rundir.owner)
             case Wire(name=name):
                 remove_wire(self._rundir.wire(name))
             case Chip(link=link):
@@ -203,7 +203,7 @@ class KernelMachine:
         # The device is persistent: it stays when the descriptor is closed, and waits for its datapath.
         os.close(open_tun(wanted.name, wanted.kind, wanted.netns))
         try:
-            rtnl.set_alias(wanted.name, tag(wanted.link))
+            rtnl.set_alias(wanted.name, tag(wanted.link, self._rundir.owner))
             rtnl.set_mtu(wanted.name, wanted.mtu)
             if wanted.mac is not None:
                 rtnl.set_mac(wanted.name, wanted.mac)

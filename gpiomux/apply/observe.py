@@ -14,27 +14,13 @@ from typing import TYPE_CHECKING, Any
 from gpiomux.aggregator.inventory import read_chips
 from gpiomux.aggregator.node import Access, read_access
 from gpiomux.apply.real_lines import chips_of
-from gpiomux.channels.files import list_channels
 from gpiomux.config.plain import transport_from_plain
 from gpiomux.errors import MachineError
 from gpiomux.netdev import netns
 from gpiomux.netdev.rtnl import Rtnl
-from gpiomux.netdev.tags import NETNS_ALIAS, link_of
+from gpiomux.netdev.tags import link_of, netns_tag
 from gpiomux.plan.observed import Foreign, Observed
-from gpiomux.plan.state import (
-    Address,
-    Attachment,
-    Channel,
-    Chip,
-    Datapath,
-    Interface,
-    Key,
-    Mark,
-    Netns,
-    Resource,
-    Route,
-    Wire,
-)
+from gpiomux.plan.state import Address, Attachment, Chip, Datapath, Interface, Key, Mark, Netns, Resource, Route, Wire
 from gpiomux.plan.wanted import known_metric
 
 if TYPE_CHECKING:
@@ -52,6 +38,8 @@ _init_net); they cannot be removed and are in nobody's way."""
 
 @dataclass(slots=True)
 class _Findings:
+    owner: str
+    """Of what is ours, as its tags have it."""
     state: set[Resource] = field(default_factory=set)
     broken: set[Key] = field(default_factory=set)
     foreign: set[Foreign] = field(default_factory=set)
@@ -80,7 +68,7 @@ def observe(rundir: RunDir, datapaths: Datapaths, namespaces: Iterable[str]) -> 
     Raises:
         MachineError: something cannot be looked at.
     """
-    found = _Findings()
+    found = _Findings(rundir.owner)
     _look_at_network(None, found)
     _look_at_named_networks(namespaces, found)
     _look_at_wires(rundir, found)
@@ -100,7 +88,7 @@ def look_at(scope: Scope, rundir: RunDir, datapaths: Datapaths) -> Observed:
     Raises:
         MachineError: something cannot be looked at.
     """
-    found = _Findings()
+    found = _Findings(rundir.owner)
     if None in scope.networks:
         _look_at_network(None, found)
     _look_at_named_networks((name for name in scope.networks if name is not None), found)
@@ -137,7 +125,7 @@ def _look_at_network(name: str | None, found: _Findings) -> None:
         if ours:
             _note_addresses(name, rtnl, ours, found)
     if name is not None:
-        if any(link.name == "lo" and link.alias == NETNS_ALIAS for link in links):
+        if any(link.name == "lo" and link.alias == netns_tag(found.owner) for link in links):
             found.state.add(Netns(name=name))
         else:
             found.borrowed.add(name)
@@ -145,7 +133,7 @@ def _look_at_network(name: str | None, found: _Findings) -> None:
 
 def _note_interface(name: str | None, link: LinkInfo, found: _Findings) -> bool:
     """Note an interface; whether it is ours."""
-    owner = link_of(link.alias)
+    owner = link_of(link.alias, found.owner)
     if link.name in INBORN:
         return False
     if owner is None:

@@ -45,7 +45,7 @@ def chips_of(rundir: RunDir) -> Chips:
     door = os.environ.get(DOOR) or None
     if door not in (None, CONFIGFS, SYSFS):
         raise UnsupportedError(f"{DOOR} is {door!r}", hint=f"expected {CONFIGFS} or {SYSFS}, or nothing")
-    return Chips(Roots(run=rundir.chips), door)
+    return Chips(Roots(run=rundir.chips), door, rundir.owner)
 
 
 def require_lines(plan: Plan, wanted: Sequence[Resource], rundir: RunDir) -> None:

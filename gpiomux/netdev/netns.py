@@ -15,7 +15,7 @@ from gpiomux.errors import ConflictError, MachineError
 from gpiomux.netdev import syscalls
 from gpiomux.netdev.inside import DIRECTORY, THREAD_NETNS, entered, returning
 from gpiomux.netdev.rtnl import Rtnl
-from gpiomux.netdev.tags import NETNS_ALIAS
+from gpiomux.netdev.tags import netns_tag
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 __all__ = ["create", "entered", "is_ours", "names", "remove"]
 
 
-def create(name: str) -> None:
-    """Make a namespace as `ip netns add` does, and tag it as ours.
+def create(name: str, owner: str = "") -> None:
+    """Make a namespace as `ip netns add` does, and tag it as ours; `owner` is `RunDir.owner`.
 
     Raises:
         ConflictError: a namespace of that name exists.
@@ -42,13 +42,13 @@ def create(name: str) -> None:
                 syscalls.unshare(syscalls.CLONE_NEWNET)
                 syscalls.mount(THREAD_NETNS, str(path), syscalls.MS_BIND)
             with Rtnl(name) as rtnl:
-                rtnl.set_alias("lo", NETNS_ALIAS)
+                rtnl.set_alias("lo", netns_tag(owner))
         except BaseException:
             _delete(name)
             raise
 
 
-def remove(name: str) -> None:
+def remove(name: str, owner: str = "") -> None:
     """Take a namespace of ours away as `ip netns del` does; what still uses it keeps it alive, nameless.
 
     Raises:
@@ -57,7 +57,7 @@ def remove(name: str) -> None:
     """
     with _refusals(name, "remove"):
         os.stat(DIRECTORY / name)
-        if not is_ours(name):
+        if not is_ours(name, owner):
             raise ConflictError(f"network namespace {name} was not made by gpiomux")
         _delete(name)
 
@@ -70,7 +70,7 @@ def names() -> list[str]:
         return []
 
 
-def is_ours(name: str) -> bool:
+def is_ours(name: str, owner: str = "") -> bool:
     """Whether the namespace exists and carries our tag.
 
     Raises:
@@ -78,7 +78,7 @@ def is_ours(name: str) -> bool:
     """
     try:
         with Rtnl(name) as rtnl:
-            return any(link.name == "lo" and link.alias == NETNS_ALIAS for link in rtnl.links())
+            return any(link.name == "lo" and link.alias == netns_tag(owner) for link in rtnl.links())
     except MachineError as err:
         # EINVAL: a plain file in the directory, for example what a kill in the middle of `ip netns add` left.
         if err.errno in (errno.ENOENT, errno.EINVAL):

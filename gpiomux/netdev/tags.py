@@ -2,6 +2,9 @@
 
 Interfaces bear an alias that names their link, namespaces one on their `lo`. Addresses and routes bear protocol
 number 103 (IFA_PROTO, rtm_protocol); the kernel gives it no meaning, and iproute2's lists leave it free.
+
+An alias also says whose it is where several daemons share a network namespace: the run directory stands behind an `@`
+unless it is the usual one. To each of them what the others have made is not ours.
 """
 
 from __future__ import annotations
@@ -11,17 +14,22 @@ PROTOCOL = 103
 
 _PREFIX = "gpiomux:"
 
-NETNS_ALIAS = "gpiomux:netns"
-"""On the `lo` of a namespace of ours. No link can claim it: only `lo` of a namespace is asked for it."""
+_NETNS = "netns"
 
 
-def tag(link: str) -> str:
-    """The ifalias of an interface that serves this link."""
-    return _PREFIX + link
+def tag(link: str, owner: str = "") -> str:
+    """The ifalias of an interface that serves this link; `owner` is `RunDir.owner`."""
+    return f"{_PREFIX}{link}@{owner}" if owner else _PREFIX + link
 
 
-def link_of(alias: str | None) -> str | None:
+def netns_tag(owner: str = "") -> str:
+    """The alias on the `lo` of a namespace of ours. No link can claim it: only `lo` of a namespace is asked for it."""
+    return tag(_NETNS, owner)
+
+
+def link_of(alias: str | None, owner: str = "") -> str | None:
     """The link that an interface with this ifalias serves, or None if the interface is not ours."""
-    if alias is None or not alias.startswith(_PREFIX) or alias == _PREFIX:
+    if alias is None or not alias.startswith(_PREFIX):
         return None
-    return alias.removeprefix(_PREFIX)
+    link, _, theirs = alias.removeprefix(_PREFIX).partition("@")
+    return link if link and theirs == owner else None

@@ -302,7 +302,7 @@ def test_somebody_deletes_an_interface(real: Real) -> None:
 def test_somebody_deletes_the_namespace(real: Real) -> None:
     wanted = config()
     real.lead(wanted)
-    netns.remove("far")
+    netns.remove("far", real.rundir.owner)
     done = real.lead(wanted)
     assert "+ network namespace far" in done
     assert real.lead(wanted) == []
@@ -326,7 +326,7 @@ def test_a_datapath_dies_and_only_it_is_made_again(real: Real) -> None:
 
 def test_down_after_everything_was_torn_away(real: Real) -> None:
     real.lead(config("children: [{name: child1, marks: [7]}]"))
-    netns.remove("far")
+    netns.remove("far", real.rundir.owner)
     with Rtnl(None) as rtnl:
         for name in ("geth0", "child1"):
             rtnl.delete_link(name)
@@ -392,5 +392,5 @@ class TestForeign:
         with pytest.raises(ConflictError):
             real.lead(config())
         with Rtnl(None) as rtnl:
-            rtnl.set_alias("geth0", tag("geth0"))
+            rtnl.set_alias("geth0", tag("geth0", real.rundir.owner))
         assert "- interface geth0 (tun), mtu 1500, down" not in real.lead(config())

@@ -38,7 +38,7 @@ class FakeDatapaths:
 
 def look(*namespaces: str, rundir: RunDir | None = None, **reports: dict[str, Any] | MachineError | None) -> Observed:
     datapaths: Any = FakeDatapaths(**reports)
-    return observe(rundir or RunDir(Path("/run/nowhere")), datapaths, namespaces)
+    return observe(rundir or RunDir(Path("/run/gpiomux")), datapaths, namespaces)
 
 
 def ip(*words: str) -> None:

@@ -7,7 +7,8 @@ import pwd
 import signal
 import socket
 import subprocess
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,11 +16,9 @@ from gpiomux.daemon import state_file
 from gpiomux.daemon.state_file import Intent
 from gpiomux.errors import ConflictError, DaemonError, UsageError
 from gpiomux.netdev.rtnl import Rtnl
+from gpiomux.rundir import RunDir
 from tests import namespaces
-from tests.daemon.world import TWO_LINKS, has_ended, send_and_wait, wait_for
-
-if TYPE_CHECKING:
-    from tests.daemon.world import World
+from tests.daemon.world import TWO_LINKS, World, has_ended, send_and_wait, wait_for
 
 pytestmark = pytest.mark.netns
 
@@ -216,3 +215,24 @@ def test_a_first_apply_that_was_killed_is_known_to_the_next_daemon(world: World)
     assert all(map(has_ended, pids))
     assert namespaces.network_names() == set()
     assert world.apply() != []
+
+
+def test_two_run_directories_leave_each_other_alone(world: World) -> None:
+    """In one network namespace; what one has made is foreign to the other, also for `down --all`."""
+    world.start()
+    world.apply()
+    before = world.datapaths(), indices()
+    second = World(RunDir(Path("/run/gpiomux-second")))
+    second.start()
+    with pytest.raises(ConflictError, match="interface geth0 exists and is not ours"):
+        second.apply()
+    second.start()
+    other = {"text": TWO_LINKS["text"].replace("geth", "heth").replace("10.10.0.", "10.10.7."), "file": "other.yaml"}
+    second.ask("apply", **other)
+    assert world.ask("diff")["operations"] == []
+    assert second.ask("diff")["operations"] == []
+    # The namespace is the first one's: the second uses it, and leaves it behind.
+    second.ask("down", links=[], all=True)
+    assert not second.rundir.root.exists()
+    assert (world.datapaths(), indices()) == before
+    assert world.ask("diff")["operations"] == []

@@ -13,7 +13,7 @@ from gpiomux.errors import ConflictError, MachineError
 from gpiomux.netdev import netns
 from gpiomux.netdev.inside import DIRECTORY, THREAD_NETNS
 from gpiomux.netdev.rtnl import Rtnl
-from gpiomux.netdev.tags import NETNS_ALIAS
+from gpiomux.netdev.tags import netns_tag
 
 pytestmark = pytest.mark.netns
 
@@ -29,7 +29,7 @@ def test_ip_netns_knows_a_namespace_of_ours() -> None:
         assert os.readlink(THREAD_NETNS) == home
         assert ip("netns", "list").split() == ["far"]
         shown = ip("netns", "exec", "far", "ip", "link", "show")
-        assert f"alias {NETNS_ALIAS}" in shown
+        assert f"alias {netns_tag()}" in shown
         assert shown.count("mtu") == 1  # `lo` and nothing else
     finally:
         netns.remove("far")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gpiomux.netdev.tags import NETNS_ALIAS, link_of, tag
+from gpiomux.netdev.tags import link_of, netns_tag, tag
 
 
 def test_a_tag_names_its_link() -> None:
@@ -17,5 +17,15 @@ def test_without_a_tag_it_is_not_ours(alias: str | None) -> None:
     assert link_of(alias) is None
 
 
+def test_each_run_directory_has_tags_of_its_own() -> None:
+    assert tag("geth0", "/run/b") == "gpiomux:geth0@/run/b"
+    for owner in ("", "/run/b", "/run/b@c"):
+        mine = tag("geth0", owner)
+        others = {"", "/run/b", "/run/b@c", "/run/c"} - {owner}
+        assert link_of(mine, owner) == "geth0"
+        assert [link_of(mine, other) for other in others] == [None, None, None]
+
+
 def test_the_tag_of_a_namespace_is_documented() -> None:
-    assert NETNS_ALIAS == "gpiomux:netns"
+    assert netns_tag() == "gpiomux:netns"
+    assert netns_tag("/run/b") == "gpiomux:netns@/run/b"
