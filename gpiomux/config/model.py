@@ -201,6 +201,8 @@ class Transport:
     """Must be the same at both ends."""
     tx_ring: int = TX_RING
     """Packets that may wait for the wire, 1..4096; of more, the flow that holds most loses its oldest."""
+    rx_ring: int | None = None
+    """Packets that an interface may hold, and as many that may wait for it, 1..4096; None: it takes all it is given."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -75,6 +75,7 @@ def transport_from_plain(plain: Mapping[str, Any]) -> Transport:
         code=Code(**stated),
         delivery=Delivery(plain.get("delivery", Delivery.RELIABLE)),
         tx_ring=plain.get("tx_ring", TX_RING),
+        rx_ring=plain.get("rx_ring"),
     )
 
 
@@ -90,6 +91,8 @@ def transport_to_plain(transport: Transport) -> Plain:
         plain["delivery"] = transport.delivery.value
     if transport.tx_ring != TX_RING:
         plain["tx_ring"] = transport.tx_ring
+    if transport.rx_ring is not None:
+        plain["rx_ring"] = transport.rx_ring
     return {**plain, "protocol": {"reader": transport.protocol.reader, "writer": transport.protocol.writer}}
 
 

@@ -112,6 +112,8 @@ def _fault(transport: Transport) -> str:
         return f"spin {_shown(transport.code.spin)}"
     if not _is_number(transport.tx_ring, 1, 4096):
         return f"tx_ring {_shown(transport.tx_ring)}"
+    if transport.rx_ring is not None and not _is_number(transport.rx_ring, 1, 4096):
+        return f"rx_ring {_shown(transport.rx_ring)}"
     return "its lines" if lines is not None and not _are_lines(lines) else ""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from collections import deque
 from dataclasses import dataclass, field
 from select import POLLIN
 from typing import TYPE_CHECKING
@@ -30,6 +31,8 @@ class InterfaceCounters:
     rx_bytes: int = 0
     rx_dropped: int = 0
     """The kernel did not take the packet: the interface is down or gone, or it is no packet of the link's mode."""
+    rx_ring_full: int = 0
+    """Datagrams dropped because too many waited for interfaces."""
     tx_packets: int = 0
     tx_bytes: int = 0
     tx_dropped: int = 0
@@ -47,6 +50,8 @@ class Member:
     counters: InterfaceCounters = field(default_factory=InterfaceCounters)
     gone: bool = False
     """Somebody removed the interface."""
+    waiting: deque[Packet] = field(default_factory=deque)
+    """What has arrived and the interface did not take yet."""
 
 
 class Interfaces:
@@ -55,12 +60,31 @@ class Interfaces:
     *Threads and processes:* one thread. Owns the ports.
     """
 
-    def __init__(self, poller: select.poll, mode: Mode, main: Member) -> None:
+    def __init__(
+        self,
+        poller: select.poll,
+        mode: Mode,
+        main: Member,
+        *,
+        rx_ring: int | None = None,
+        datagram: bool = False,
+    ) -> None:
         """Begin with the link's own interface, without a carrier.
+
+        Args:
+            poller: where the ports are registered.
+            mode: of the link.
+            main: the link's own interface.
+            rx_ring: packets that may wait for interfaces; None: what is not taken at once is dropped.
+            datagram: what comes while so many wait is dropped; else it waits as well, and the caller looks at `full`.
 
         Raises:
             OSError: the interface is gone.
         """
+        self._rx_ring = rx_ring
+        self._drops_when_full = datagram
+        self.waiting = 0
+        """Packets that wait for interfaces."""
         self._poller = poller
         self._ip_only = mode is Mode.NET_HDR
         self._main = main
@@ -135,17 +159,42 @@ class Interfaces:
     def deliver(self, packet: Packet) -> None:
         """Let a packet from the wire arrive: on the child its mark is bound to, else on the link's own interface."""
         member = self._by_mark.get(packet.mark, self._main)
+        if not member.waiting and self._write(member, packet):
+            return
+        if self.full and self._drops_when_full:
+            member.counters.rx_ring_full += 1
+            return
+        member.waiting.append(packet)
+        self.waiting += 1
+
+    @property
+    def full(self) -> bool:
+        """True if as many packets wait for interfaces as may."""
+        return self._rx_ring is not None and self.waiting >= self._rx_ring
+
+    def offer_again(self) -> None:
+        """Try to write what waits for interfaces."""
+        for member in self:
+            while member.waiting and self._write(member, member.waiting[0]):
+                member.waiting.popleft()
+                self.waiting -= 1
+
+    def _write(self, member: Member, packet: Packet) -> bool:
+        """Write a packet, or drop it if it will never be taken; False if it should wait."""
         counters = member.counters
         if member.gone:
             counters.rx_dropped += 1
-            return
+            return True
         try:
             member.port.write(packet.mark, packet.payload)
-        except OSError:  # down (EIO), gone (EBADFD) or no packet (EINVAL): counted, as a driver would
+        except OSError as err:  # down (EIO), gone (EBADFD) or no packet (EINVAL): counted, as a driver would
+            if err.errno == errno.EAGAIN and self._rx_ring is not None:
+                return False
             counters.rx_dropped += 1
-            return
+            return True
         counters.rx_packets += 1
         counters.rx_bytes += len(packet.payload)
+        return True
 
     def take(self, member: Member) -> tuple[int, bytes] | None:
         """The next packet that leaves through an interface, with its mark; None if there is none now.
@@ -205,6 +254,9 @@ class Interfaces:
         fd = member.port.fileno()
         if self._by_fd.pop(fd, None) is not None:
             self._poller.unregister(fd)
+        self.waiting -= len(member.waiting)
+        member.counters.rx_dropped += len(member.waiting)
+        member.waiting.clear()
 
     def _close(self, member: Member) -> None:
         self._forget(member)

@@ -29,6 +29,8 @@ from gpiomux.datapath.scheduling import ask_for_short_turns
 from gpiomux.errors import GpiomuxError, ProtocolError, UsageError
 from gpiomux.lines.backends import open_driver
 from gpiomux.netdev.ports import open_port
+from gpiomux.netdev.tuntap import PACKET_OVERHEAD_BYTES, set_send_buffer
+from gpiomux.wire.peering import mode_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -179,19 +181,17 @@ class DatapathProcess:
         count = fields.number(port, "fds", 0, MAX_FDS)
         if len(fds) != count + fields.number(message, "driver_fds", 0, MAX_FDS):
             raise ProtocolError(f"datapath: start came with {len(fds)} descriptors")
-        main = _member(name, port, fds[:count])
-        pump: Pump | ChannelPump
-        if isinstance(transport.medium, ShmMedium):
-            pump = ChannelPump(fds[count:], transport, mtu, main, draw_epoch)
-        else:
-            pump = Pump(open_driver(transport, fds[count:]), transport, mtu, main, draw_epoch)
+        driver = open_driver(transport, fds[count:])
+        main = _member(name, port, fds[:count], transport, mtu)
+        pump = Pump(driver, transport, mtu, main, draw_epoch)
         self._link = _Link(name, transport, mtu, port["method"], pump)
         return self._report(message, fds)
 
     def _attach(self, message: Message, fds: list[int]) -> Message:
         """child, port {method, kind, fds}."""
-        interfaces = self._running().pump.interfaces
-        interfaces.attach(_member(fields.name(message, "child"), fields.port(message), fds))
+        link = self._running()
+        child = _member(fields.name(message, "child"), fields.port(message), fds, link.transport, link.mtu)
+        link.pump.interfaces.attach(child)
         return {}
 
     def _detach(self, message: Message, _fds: list[int]) -> Message:
@@ -239,7 +239,9 @@ class DatapathProcess:
         }
 
 
-def _member(name: str, port: Mapping[str, Any], fds: list[int]) -> Member:
+def _member(name: str, port: Mapping[str, Any], fds: list[int], transport: Transport, mtu: int) -> Member:
+    if transport.rx_ring is not None and fds:
+        set_send_buffer(fds[0], transport.rx_ring * (mtu + PACKET_OVERHEAD_BYTES))
     return Member(name, open_port(port["method"], port["kind"], tuple(fds)))
 
 

@@ -32,6 +32,8 @@ WORDS_PER_TURN = 4096
 """Readings of the lines after which interfaces and the daemon get their turn, whatever the lines do."""
 PACKETS_PER_TURN = 32
 """Taken from one interface at most, so that a flood does not keep the lines waiting."""
+OFFER_AGAIN_NS = 2_000_000
+"""How long what an interface does not take waits until it is offered again, when nothing else happens."""
 STUCK_NS = 400_000_000
 """A word that nobody takes is driven again after so long: an edge may have been lost on the way."""
 
@@ -79,7 +81,9 @@ class Pump:
         self._callbacks: dict[int, Callable[[], None]] = {}
         self.endpoint = Endpoint(settings, draw_epoch, time.monotonic_ns())
         self.handshake = Handshake(driver, width_in=width_in, width_out=width_out)
-        self.interfaces = Interfaces(self._poller, transport.mode, main)
+        self.interfaces = Interfaces(
+            self._poller, transport.mode, main, rx_ring=transport.rx_ring, datagram=settings.datagram
+        )
         self.interrupts = self.sleeps = 0
         self.sleeping = False
         self._loaded = False
@@ -142,6 +146,9 @@ class Pump:
                 self.interfaces.deliver(event.packet)
             elif isinstance(event, LinkUp | LinkDown):
                 self.interfaces.set_carrier(isinstance(event, LinkUp))
+        if self.interfaces.waiting:
+            self.interfaces.offer_again()
+        self.endpoint.hold(self.interfaces.full, time.monotonic_ns())
         return told
 
     def _sleep(self) -> list[tuple[int, int]]:
@@ -170,6 +177,9 @@ class Pump:
         if not self.handshake.idle:
             stuck_ns = now_ns + STUCK_NS
             deadline_ns = stuck_ns if deadline_ns is None else min(deadline_ns, stuck_ns)
+        if self.interfaces.waiting:
+            again_ns = now_ns + OFFER_AGAIN_NS
+            deadline_ns = again_ns if deadline_ns is None else min(deadline_ns, again_ns)
         if deadline_ns is None:
             return None
         return max(0, -((now_ns - deadline_ns) // 1_000_000))

@@ -22,6 +22,10 @@ BUFFER_BYTES = 4 + 16 + 4 + 14 + 4 + 65535
 _TUNSETIFF = 0x400454CA
 _TUNSETPERSIST = 0x400454CB
 _TUNSETCARRIER = 0x400454E2
+_TUNSETSNDBUF = 0x400454D4
+
+PACKET_OVERHEAD_BYTES = 1024
+"""What the kernel counts for a packet beside its bytes, at most: struct sk_buff, skb_shared_info, and rounding up."""
 
 _IFF_TUN, _IFF_TAP = 0x0001, 0x0002
 _IFF_NO_CARRIER = 0x0040  # ignored by kernels before 6.3, so the carrier is taken away by ioctl as well
@@ -88,6 +92,18 @@ def set_carrier(fd: int, on: bool) -> None:
         OSError: EBADFD when the interface is gone.
     """
     fcntl.ioctl(fd, _TUNSETCARRIER, struct.pack("i", on))
+
+
+def set_send_buffer(fd: int, limit_bytes: int) -> None:
+    """Let writing to a TUN or TAP device fail with EAGAIN while what was written, and has not been passed on, is more.
+
+    The kernel counts a packet until something has taken it over: a socket, the IP layer, or, in a bridge, the driver of
+    the port it leaves through. XDP programs of a TAP device run generically from then on.
+
+    Raises:
+        OSError: EBADFD when the interface is gone.
+    """
+    fcntl.ioctl(fd, _TUNSETSNDBUF, struct.pack("i", limit_bytes))
 
 
 def check_name(name: str) -> None:

@@ -71,6 +71,7 @@ class Endpoint:
         self._events: deque[Event] = deque()
         self._session: Session | None = None
         """While there is a carrier."""
+        self._held = False
 
     # Packets in.
 
@@ -116,6 +117,16 @@ class Endpoint:
                 else:
                     self._session.on_ack(received, now_ns)
 
+    def hold(self, on: bool, now_ns: int) -> None:
+        """Let the peer wait, because nobody takes the packets that come: it sends one window more at most.
+
+        Datagrams go on coming.
+        """
+        if on != self._held:
+            self._held = on
+            if self._session is not None:
+                self._session.hold(on, now_ns)
+
     def _on_hello(self, hello: Hello, now_ns: int) -> None:
         restarted = self.peering.hears(hello, now_ns)
         if restarted:
@@ -126,6 +137,8 @@ class Endpoint:
         elif self._session is None:
             settings = self._settings
             self._session = Session(self.counters, settings.tx_ring, now_ns, datagram=settings.datagram)
+            if self._held:
+                self._session.hold(True, now_ns)
             self.counters.carrier_changes += 1
             self._events.append(LinkUp(hello))
 

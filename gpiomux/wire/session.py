@@ -112,6 +112,12 @@ class Session:
         elif self._ack_due_ns is None:
             self._ack_due_ns = now_ns + ACK_DELAY_NS
 
+    def hold(self, on: bool, now_ns: int) -> None:
+        """Acknowledge nothing that arrives from now on, in order; what has been held is acknowledged at the end."""
+        self._receiving.hold(on)
+        if not on and not self._datagram:
+            self._ack_due_ns = now_ns
+
     def on_ack(self, ack: Ack, now_ns: int) -> None:
         """Take what the peer says has arrived."""
         if not self._sending.acknowledged(ack, now_ns):

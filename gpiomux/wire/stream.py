@@ -228,11 +228,23 @@ class ReceiveStream:
         Offsets into `_ahead`; changes are counted.
         """
         self._changes = 0
+        self._held_from: int | None = None
+        """The position that `expected` stands still at."""
 
     @property
     def expected(self) -> int:
-        """Position, modulo POSITION_MODULUS, of the first byte that has not arrived."""
-        return self._expected % POSITION_MODULUS
+        """Position, modulo POSITION_MODULUS, of the first byte that has not arrived, or that is not to be told of."""
+        return (self._expected if self._held_from is None else self._held_from) % POSITION_MODULUS
+
+    def hold(self, on: bool) -> None:
+        """Tell of nothing that arrives from now on, in order; the window of the peer then closes.
+
+        A stream that is held from its beginning takes nothing, so that a peer cannot fill our memory by beginning anew.
+        """
+        if not on:
+            self._held_from = None
+        elif self._held_from is None:
+            self._held_from = self._expected
 
     @property
     def has_gap(self) -> bool:
@@ -256,7 +268,10 @@ class ReceiveStream:
             if skip >= len(data):
                 return Arrival(duplicate=True)
             offset, data = 0, data[skip:]
-        if offset + len(data) > WINDOW_BYTES:
+        if self._held_from == 0:
+            raise LookupError(position)
+        held_bytes = 0 if self._held_from is None else self._expected - self._held_from
+        if offset + len(data) > WINDOW_BYTES - held_bytes:
             raise LookupError(position)
         if offset == 0 and not self._ranges:
             self._expected += len(data)

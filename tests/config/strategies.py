@@ -46,7 +46,12 @@ U64 = st.integers(1, 2**64 - 1)
 PROTOCOLS = st.builds(ProtocolIds, reader=U64, writer=U64)
 CODES = st.builds(Code, spin=st.integers(0, 1_000_000))
 DELIVERIES = st.fixed_dictionaries(
-    {"code": CODES, "delivery": st.sampled_from(Delivery), "tx_ring": st.integers(1, 4096)}
+    {
+        "code": CODES,
+        "delivery": st.sampled_from(Delivery),
+        "tx_ring": st.integers(1, 4096),
+        "rx_ring": st.none() | st.integers(1, 4096),
+    }
 )
 PRINTABLE = st.text(string.ascii_letters + string.digits + "-_:#'\"\\%", min_size=1, max_size=63)
 PATHS = st.text(min_size=1, max_size=60).map(lambda text: "/" + text).filter(lambda text: text.isprintable())

@@ -80,7 +80,7 @@ def test_patterns_mean_the_same_in_every_language() -> None:
 
 
 NETDEV = {"mtu", "hwid", "mac", "netns", "up", "addresses", "routes"}
-TRANSPORT = {"mode", "protocol", "medium", "lines", "code", "delivery", "tx_ring"}
+TRANSPORT = {"mode", "protocol", "medium", "lines", "code", "delivery", "tx_ring", "rx_ring"}
 MEDIA = {"wire", "faults", "access", "channels"}
 
 

@@ -23,11 +23,11 @@ IPV4, IPV6 = b"\x45" + bytes(19), b"\x60" + bytes(39)
 class Link:
     """A link with two children, `one` (marks 7 and 9) and `two` (no mark)."""
 
-    def __init__(self, mode: Mode = Mode.NET_HDR) -> None:
+    def __init__(self, mode: Mode = Mode.NET_HDR, *, rx_ring: int | None = None, datagram: bool = False) -> None:
         self.poller = select.poll()
         self.ports = {name: MemoryPort() for name in ("main", "one", "two")}
         self.main = Member("main", self.ports["main"])
-        self.interfaces = Interfaces(self.poller, mode, self.main)
+        self.interfaces = Interfaces(self.poller, mode, self.main, rx_ring=rx_ring, datagram=datagram)
         for name in ("one", "two"):
             self.interfaces.attach(Member(name, self.ports[name]))
         for mark in (9, 7):
@@ -86,6 +86,67 @@ def test_what_the_kernel_does_not_take_is_counted(link: Link, number: int) -> No
     link.interfaces.deliver(Packet(7, IPV4))
     assert link.member("one").counters.rx_dropped == 1
     assert link.arrived() == {}
+
+
+# What has to wait.
+
+
+@pytest.fixture(params=[False, True], ids=["reliable", "datagram"])
+def patient(request: pytest.FixtureRequest) -> Iterator[Link]:
+    """A link with an rx_ring of 3."""
+    one = Link(rx_ring=3, datagram=request.param)
+    yield one
+    one.interfaces.close()
+
+
+def numbered(number: int) -> bytes:
+    return IPV4 + bytes([number])
+
+
+def test_what_an_interface_does_not_take_waits(patient: Link) -> None:
+    port, interfaces = patient.ports["one"], patient.interfaces
+    port.write_errno = errno.EAGAIN
+    filling = []
+    for number in range(3):
+        interfaces.deliver(Packet(7, numbered(number)))
+        filling.append(interfaces.full)
+    assert filling == [False, False, True]
+    interfaces.deliver(Packet(0, IPV6))
+    assert patient.arrived() == {"main": [(0, IPV6)]}, "another interface is not held up"
+    interfaces.offer_again()
+    assert interfaces.waiting == 3
+    port.write_errno = 0
+    interfaces.deliver(Packet(9, numbered(3)))
+    interfaces.offer_again()
+    arrived = [packet for _, packet in port.arrived]
+    dropped = patient.member("one").counters.rx_ring_full
+    assert arrived == [numbered(number) for number in range(4 - dropped)]
+    assert (interfaces.waiting, interfaces.full) == (0, False)
+    assert patient.member("one").counters.rx_packets == len(arrived)
+
+
+def test_a_full_ring_drops_datagrams_and_lets_a_reliable_peer_wait(patient: Link) -> None:
+    patient.ports["main"].write_errno = errno.EAGAIN
+    for number in range(5):
+        patient.interfaces.deliver(Packet(0, numbered(number)))
+    dropped = patient.main.counters.rx_ring_full
+    assert (patient.interfaces.waiting, dropped) in ((5, 0), (3, 2))
+    patient.ports["main"].write_errno = errno.EIO
+    patient.interfaces.offer_again()
+    assert patient.main.counters.rx_dropped == 5 - dropped
+    assert patient.interfaces.waiting == 0
+
+
+@pytest.mark.parametrize("verb", ["detach", "lose"])
+def test_what_waits_goes_with_its_interface(patient: Link, verb: str) -> None:
+    member = patient.member("one")
+    patient.ports["one"].write_errno = errno.EAGAIN
+    patient.interfaces.deliver(Packet(7, IPV4))
+    if verb == "detach":
+        patient.interfaces.detach("one")
+    else:
+        patient.interfaces.lose(member)
+    assert (patient.interfaces.waiting, member.counters.rx_dropped) == (0, 1)
 
 
 # What leaves.

@@ -19,6 +19,7 @@ from gpiomux.wire.frame import POSITION_MODULUS, Ack, Data, Frame, Hello
 from gpiomux.wire.packet import Packet
 from gpiomux.wire.peering import HELLO_INTERVAL_NS, SILENCE_NS, SILENT
 from gpiomux.wire.session import ACK_DELAY_NS, KEEPALIVE_NS
+from gpiomux.wire.stream import WINDOW_BYTES
 from gpiomux.wire.timing import INITIAL_TIMEOUT_NS
 from tests.wire.conftest import (
     SETTINGS,
@@ -36,7 +37,7 @@ from tests.wire.conftest import (
     transfer,
     whole,
 )
-from tests.wire.lossy_wire import Pair
+from tests.wire.lossy_wire import Pair, Spoil
 
 if TYPE_CHECKING:
     from gpiomux.wire.endpoint import Endpoint
@@ -341,6 +342,47 @@ def test_the_first_hello_is_understood_in_the_middle_of_a_frame() -> None:
     transfer(restarted, server)
     assert server.counters.peer_restarts == 1
     assert server.counters.rx_framing_errors + server.counters.rx_crc_errors == 1
+
+
+@pytest.mark.parametrize("error_rate", [0.0, 1e-4])
+def test_a_peer_waits_while_nobody_takes_its_packets(error_rate: float) -> None:
+    """No more than a window comes, the carrier stays, and nothing is lost."""
+    pair = Pair(SETTINGS, seed=1, word_ns=1_000)
+    pair.run(2 * S)
+    sender, receiver = pair.ends
+    for end in pair.ends:
+        end.line.spoil = Spoil(flip=8 * error_rate)
+    sender.waiting = [numbered(number, 1400) for number in range(100)]
+    receiver.waiting = [numbered(1000 + number, 1400) for number in range(100)]
+    pair.run(20 * MS)
+    receiver.endpoint.hold(True, pair.now_ns)
+    before = len(receiver.received)
+    assert before > 0
+    pair.run(30 * S)
+    assert 0 < sum(len(one.payload) for one in receiver.received[before:]) <= WINDOW_BYTES
+    assert len(sender.received) == 100, "the other way goes on"
+    assert [end.session for end in pair.ends] == [1, 1]
+    receiver.endpoint.hold(False, pair.now_ns)
+    pair.run(10 * S, until_quiet=True)
+    assert pair.quiet
+    assert len(receiver.received) == 100
+    pair.check()
+
+
+def test_a_peer_that_begins_anew_does_not_get_another_window() -> None:
+    pair = Pair(SETTINGS, seed=1, word_ns=1_000)
+    pair.run(2 * S)
+    sender, receiver = pair.ends
+    receiver.endpoint.hold(True, pair.now_ns)
+    for turn in range(3):
+        sender.restart(pair.now_ns)
+        sender.waiting = [numbered(100 * turn + number, 1400) for number in range(40)]
+        pair.run(5 * S)
+    assert receiver.received == []
+    receiver.endpoint.hold(False, pair.now_ns)
+    pair.run(60 * S, until_quiet=True)
+    assert len(receiver.received) == 40
+    pair.check()
 
 
 def test_what_waited_is_forgotten_with_the_carrier() -> None:

@@ -66,7 +66,9 @@ def spoil(draws: random.Random, width: int) -> Spoil:
 def suffer(pair: Pair, draws: random.Random) -> None:
     """One fault, for a while."""
     end, other = draws.sample(pair.ends, 2)
-    match draws.choice(("spoil", "spoil both", "cut", "cut both", "late", "restart", "restart both", "nothing", "mtu")):
+    match draws.choice(
+        ("spoil", "spoil both", "cut", "cut both", "late", "restart", "restart both", "nothing", "mtu", "hold")
+    ):
         case "spoil":
             end.line.spoil = spoil(draws, end.settings.width_out)
         case "spoil both":
@@ -84,6 +86,8 @@ def suffer(pair: Pair, draws: random.Random) -> None:
             end.restart(pair.now_ns)
             pair.run(int(draws.random() ** 4 * S))
             other.restart(pair.now_ns)
+        case "hold":
+            end.endpoint.hold(True, pair.now_ns)
         case "mtu":
             mtu = draws.choice((1500, 1400))
             end.endpoint.set_mtu(mtu)
@@ -110,6 +114,7 @@ def history(seed: int) -> Pair:
         suffer(pair, draws)
     for end in pair.ends:
         end.line.spoil, end.line.cut, end.line.most_delay_ns = Spoil(), "", 0
+        end.endpoint.hold(False, pair.now_ns)
     pair.run(1000 * S, until_quiet=True)
     return pair
 

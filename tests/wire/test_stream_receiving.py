@@ -204,3 +204,45 @@ def test_positions_go_round_many_times() -> None:
             wire.finish()
     wire.finish()
     assert wire.handed == wire.sender.end > 5 * POSITION_MODULUS
+
+
+# Nobody takes what arrives.
+
+
+def test_a_held_stream_tells_of_nothing_new_and_takes_one_window() -> None:
+    stream = ReceiveStream()
+    stream.accept(0, bytes(100))
+    stream.hold(True)
+    taken = 100
+    while taken < 100 + WINDOW_BYTES:
+        length = min(512, 100 + WINDOW_BYTES - taken)
+        assert stream.accept(taken, bytes(length)) == Arrival(bytes(length))
+        taken += length
+    assert stream.ack() == Ack(100)
+    with pytest.raises(LookupError):
+        stream.accept(taken % POSITION_MODULUS, b"x")
+    assert stream.accept(100, b"again").duplicate
+    stream.hold(True)
+    assert stream.expected == 100, "still the first hold"
+    stream.hold(False)
+    assert stream.ack() == Ack(taken % POSITION_MODULUS)
+    assert stream.accept(taken % POSITION_MODULUS, b"x").data == b"x"
+
+
+def test_a_held_stream_goes_on_filling_gaps() -> None:
+    stream = ReceiveStream()
+    stream.accept(0, b"0123")
+    stream.hold(True)
+    assert stream.accept(6, b"67") == Arrival()
+    assert stream.ack() == Ack(4, ((6, 2),))
+    assert stream.accept(4, b"45").data == b"4567"
+    assert stream.ack() == Ack(4)
+
+
+def test_a_stream_that_is_held_from_its_beginning_takes_nothing() -> None:
+    stream = ReceiveStream()
+    stream.hold(True)
+    with pytest.raises(LookupError):
+        stream.accept(0, b"x")
+    stream.hold(False)
+    assert stream.accept(0, b"x").data == b"x"
