@@ -112,6 +112,33 @@ def test_words_are_hit_at_the_rate_asked_for(talk: Talk, faults: Faults, share: 
     assert other != came, "other words are hit"
 
 
+@pytest.mark.parametrize("seed", range(8))
+def test_each_word_comes_in_its_place_once_or_twice_or_never(talk: Talk, seed: int) -> None:
+    """Both ways at once, faults changing meanwhile, the ends taking turns at random."""
+    draws = random.Random(seed)
+    sent = bytes(number % 251 + 1 for number in range(2000))  # tells which of its neighbours a word is
+    for end in talk.ends.values():
+        end.load(sent)
+    fruitless = 0
+    while fruitless < 100:
+        if draws.random() < 0.01:
+            rates = {name: draws.choice((0.0, 0.1, 0.5)) for name in ("loss", "double")}
+            talk.faults(draws.choice("ab"), Faults(loss_rate=rates["loss"], double_rate=rates["double"], seed=seed))
+        fruitless = (
+            0 if draws.choice(tuple(talk.ends.values())).run(spin=1, most=draws.randrange(1, 5)) else fruitless + 1
+        )
+    for end in talk.ends.values():
+        assert end.idle
+        place, times = -1, 0
+        for word in end.received:
+            distance = (word - sent[place]) % 251 if place >= 0 else word
+            place, times = place + distance, times + 1 if distance == 0 else 1
+            assert times <= 2
+            assert distance < 100
+        assert place > len(sent) - 100
+        assert len(end.received) != len(sent)
+
+
 def test_faults_of_words_repeat_with_their_seed(tmp_path: Path) -> None:
     came = []
     for number, seed in enumerate((1, 1, 2)):
@@ -300,5 +327,5 @@ def test_every_packet_arrives_after_a_standstill(talk: Talk, conversation: Conve
 def test_every_packet_arrives_late(talk: Talk, conversation: Conversation) -> None:
     for end in "ab":
         talk.faults(end, Faults(delay_us=1))
-    conversation.load(PHASE_NS // 4)
+    conversation.load(PHASE_NS // 12)
     all_arrived(conversation)
