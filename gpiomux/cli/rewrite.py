@@ -46,18 +46,28 @@ def edit_and_persist(verb: str, args: Mapping[str, Any]) -> int:
             f"{verb} --persist: what runs was not applied from a file; nothing was changed",
             hint="'gpiomux show > FILE' writes what runs into a file; apply that first",
         )
-    text, _ = ask.read_text(path)
+    try:
+        text, _ = ask.read_text(path)
+    except UsageError as err:
+        raise ConflictError(
+            f"{err.message}; nothing was changed", hint="apply another file, or leave out --persist"
+        ) from err
     require_applied(text, path, running)
     try:
         new = persist.edited_text(text, path, verb, args)
     except UsageError as err:
         raise UsageError(f"{path}: {err.message}; nothing was changed", hint=err.hint or "leave out --persist") from err
+    edit = {"verb": verb, "args": dict(args)}
     with Replacement(path, text, new) as replacement:
-        answer = change.perform(ask.keeper(verb), verb, dict(args))
-        output.changes(answer, sys.stdout)
+        # What was changed before without --persist is written now, and is no change of the links any more.
+        done = edit in running["overlay"]
+        answer = {"operations": [], "notes": []} if done else change.perform(ask.keeper(verb), verb, dict(args))
         replacement.put()
+    if new != text:
+        answer["operations"].append({"text": f"~ file {path}"})
+    output.changes(answer, sys.stdout)
     with ask.keeper(verb) as client:
-        client.ask("persisted", {"edit": {"verb": verb, "args": dict(args)}})
+        client.ask("persisted", {"edit": edit})
     return 0
 
 

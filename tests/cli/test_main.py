@@ -15,6 +15,7 @@ from gpiomux.cli import main as program
 from gpiomux.version import VERSION
 from tests.cli import answers
 from tests.cli.commands import COMMAND, ROOT, perform, spawn
+from tests.cli.fake_daemon import plan
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,22 +29,38 @@ def test_version_is_printed(run: Run, words: list[str]) -> None:
     assert run(*words) == (0, f"gpiomux {VERSION}\n", "")
 
 
-def test_version_needs_none_of_the_heavy_modules() -> None:
-    code = (
-        "import sys; from gpiomux.cli.main import main; main(['--version'])\n"
-        "print(*sorted({'typer', 'rich', 'json', 'yaml', 'dataclasses', 'socket'} & set(sys.modules)))"
-    )
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, text=True, capture_output=True, check=True)
-    assert done.stdout == f"gpiomux {VERSION}\n\n"
+SLOW = {
+    "argparse",
+    "asyncio",
+    "dataclasses",
+    "inspect",
+    "jsonschema",
+    "pathlib",
+    "rich",
+    "subprocess",
+    "typer",
+    "typing",
+}
+"""What a short command can do without, each a third of Python's own start or more; yaml and the like besides."""
 
 
-def test_the_work_of_a_verb_needs_neither_typer_nor_rich() -> None:
-    code = (
-        "import sys; from gpiomux.cli import change, show\n"
-        "print(*sorted({'typer', 'rich', 'yaml', 'jsonschema', 'pyroute2', 'gpiod', 'asyncio'} & set(sys.modules)))"
-    )
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, text=True, capture_output=True, check=True)
-    assert done.stdout == "\n"
+def imported(*words: str) -> set[str]:
+    """What a command line imports."""
+    code = "import sys; from gpiomux.cli.main import main; main(sys.argv[1:]); print(*sys.modules, file=sys.stderr)"
+    done = subprocess.run([sys.executable, "-S", "-c", code, *words], cwd=ROOT, text=True, capture_output=True)
+    assert done.returncode == 0, done.stderr
+    return set(done.stderr.split())
+
+
+def test_version_needs_next_to_nothing() -> None:
+    assert not imported("--version") & (SLOW | {"json", "re", "socket"})
+
+
+@pytest.mark.parametrize("words", ["status", "status --json", "stats", "show --json", "add-mark child1 7", "down"])
+def test_a_short_command_imports_nothing_slow(daemon: FakeDaemon, words: str) -> None:
+    daemon.answers |= {"status": answers.status(answers.link_status()), "stats": {"links": [answers.link_stats()]}}
+    daemon.answers |= {"show": {"config": {"links": []}}, "add-mark": plan("+ mark 7"), "down": plan()}
+    assert not imported(*words.split()) & (SLOW | {"yaml", "pyroute2", "gpiod"})
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gpiomux.cli import app, parser
-from gpiomux.cli.verbs import VERBS
+from gpiomux.cli.verbs import HISTORY, LONGEST_CONFIRM_S, VERBS
+from gpiomux.daemon import state_file, successor
 from tests.cli.commands import ROOT
 
 if TYPE_CHECKING:
@@ -110,3 +111,7 @@ def test_a_well_formed_command_line_needs_no_typer() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, text=True, capture_output=True, check=True)
     assert done.stdout.splitlines()[1] == "False"
+
+
+def test_the_bounds_are_those_of_the_daemon() -> None:
+    assert (HISTORY, LONGEST_CONFIRM_S) == (state_file.HISTORY, successor.LONGEST_CONFIRM_S)

@@ -64,7 +64,7 @@ def verbs(daemon: FakeDaemon) -> list[str]:
 
 
 def test_the_file_says_what_the_links_do(run: Run, answering: FakeDaemon, file: Path) -> None:
-    assert run("add-mark", "--persist", "child1", "0x7") == (0, "+ mark 7 to child1 of geth0\n", "")
+    assert run("add-mark", "--persist", "child1", "0x7") == (0, f"+ mark 7 to child1 of geth0\n~ file {file}\n", "")
     assert file.read_text() == WITH_MARK
     assert verbs(answering) == ["show", "add-mark", "persisted"]
     assert answering.requests[-1].args == {"edit": ADD}
@@ -75,6 +75,20 @@ def test_changes_of_before_do_not_matter(run: Run, answering: FakeDaemon, file: 
     since = [{"verb": "add-child", "args": {"link": "geth0", "child": "child2"}}]
     answering.answers["show"] = running(str(file), overlay=since)
     assert run("add-mark", "--persist", "child1", "7").status == 0
+    assert file.read_text() == WITH_MARK
+
+
+def test_what_was_changed_before_can_be_written_later(run: Run, answering: FakeDaemon, file: Path) -> None:
+    answering.answers["show"] = running(str(file), overlay=[ADD])
+    assert run("add-mark", "--persist", "child1", "7") == (0, f"~ file {file}\n", "")
+    assert file.read_text() == WITH_MARK
+    assert verbs(answering) == ["show", "persisted"]
+
+
+def test_what_the_file_says_already_is_nothing_to_do(run: Run, answering: FakeDaemon, file: Path) -> None:
+    file.write_text(WITH_MARK)
+    answering.answers |= {"show": running(str(file), WITH_MARK), "add-mark": plan()}
+    assert run("add-mark", "--persist", "child1", "7") == (0, "nothing to do\n", "")
     assert file.read_text() == WITH_MARK
 
 
@@ -100,8 +114,8 @@ def test_what_came_through_a_pipe_has_no_file(run: Run, answering: FakeDaemon) -
 def test_a_file_that_is_gone_is_named(run: Run, answering: FakeDaemon, file: Path) -> None:
     file.unlink()
     status, _, err = run("add-mark", "--persist", "child1", "7")
-    assert (status, verbs(answering)) == (2, ["show"])
-    assert f"{file}: No such file or directory" in err
+    assert (status, verbs(answering)) == (1, ["show"])
+    assert f"{file}: No such file or directory; nothing was changed" in err
 
 
 def test_an_edit_of_what_only_runs_is_refused(run: Run, answering: FakeDaemon, file: Path) -> None:
