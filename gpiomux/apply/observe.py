@@ -14,13 +14,27 @@ from typing import TYPE_CHECKING, Any
 from gpiomux.aggregator.inventory import read_chips
 from gpiomux.aggregator.node import Access, read_access
 from gpiomux.apply.real_lines import chips_of
+from gpiomux.channels.files import list_channels
 from gpiomux.config.plain import transport_from_plain
 from gpiomux.errors import MachineError
 from gpiomux.netdev import netns
 from gpiomux.netdev.rtnl import Rtnl
 from gpiomux.netdev.tags import link_of, netns_tag
 from gpiomux.plan.observed import Foreign, Observed
-from gpiomux.plan.state import Address, Attachment, Chip, Datapath, Interface, Key, Mark, Netns, Resource, Route, Wire
+from gpiomux.plan.state import (
+    Address,
+    Attachment,
+    Channel,
+    Chip,
+    Datapath,
+    Interface,
+    Key,
+    Mark,
+    Netns,
+    Resource,
+    Route,
+    Wire,
+)
 from gpiomux.plan.wanted import known_metric
 
 if TYPE_CHECKING:

@@ -30,7 +30,6 @@ from gpiomux.errors import GpiomuxError, ProtocolError, UsageError
 from gpiomux.lines.backends import open_driver
 from gpiomux.netdev.ports import open_port
 from gpiomux.netdev.tuntap import PACKET_OVERHEAD_BYTES, set_send_buffer
-from gpiomux.wire.peering import mode_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -181,9 +180,12 @@ class DatapathProcess:
         count = fields.number(port, "fds", 0, MAX_FDS)
         if len(fds) != count + fields.number(message, "driver_fds", 0, MAX_FDS):
             raise ProtocolError(f"datapath: start came with {len(fds)} descriptors")
-        driver = open_driver(transport, fds[count:])
         main = _member(name, port, fds[:count], transport, mtu)
-        pump = Pump(driver, transport, mtu, main, draw_epoch)
+        pump: Pump | ChannelPump
+        if isinstance(transport.medium, ShmMedium):
+            pump = ChannelPump(fds[count:], transport, mtu, main, draw_epoch)
+        else:
+            pump = Pump(open_driver(transport, fds[count:]), transport, mtu, main, draw_epoch)
         self._link = _Link(name, transport, mtu, port["method"], pump)
         return self._report(message, fds)
 
