@@ -15,7 +15,8 @@ from typing import Any
 
 from tests.bench import lines, plots
 from tests.bench.links import ROOT
-from tests.bench.real_lines import ARRANGEMENTS, SIZES
+from tests.bench.load import SIZES, by_size
+from tests.bench.real_lines import ARRANGEMENTS
 from tests.bench.report import Figures, report
 from tests.kernel.boot import boot
 from tests.kernel.cache import get_kernel
@@ -75,16 +76,6 @@ def measured() -> dict[str, Any]:
     return result
 
 
-def simulated_by_size() -> dict[str, list[float]]:
-    """Goodput against bare words on simulated lines, for each packet size."""
-    one_way, both_ways = [], []
-    for size in SIZES:
-        bare = lines.bare_words(both=False)
-        one_way.append(lines.goodput(size, both=False)[0] / bare)
-        both_ways.append(lines.goodput(size, both=True)[0] / bare)
-    return {"one way": one_way, "both ways, the sum": both_ways}
-
-
 def main() -> int:
     """Measure, print, draw; 1 if the datapath's loop is slower than it should be."""
     try:
@@ -96,7 +87,8 @@ def main() -> int:
         return 1
     figures: Figures = found["figures"]
     report(figures, OUTPUT)
-    media = {"real lines": found["goodput_by_size"], "simulated lines": simulated_by_size()}
+    simulated = by_size(lambda: lines.bare_words(both=False), lambda size, both: lines.goodput(size, both=both)[0])
+    media = {"real lines": found["goodput_by_size"], "simulated lines": simulated}
     print(f"drawn: {plots.draw_media(OUTPUT.parent, SIZES, media).relative_to(ROOT)}")
     ratios = [f"{each.name}_words_{way}_of_c" for each in ARRANGEMENTS for way in ("one_way", "both_ways")]
     slow = [name for name in ratios if figures[name] < ASKED]

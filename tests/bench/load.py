@@ -15,6 +15,7 @@ import time
 from collections import Counter
 from dataclasses import dataclass, field
 from functools import partial
+from statistics import median
 from typing import TYPE_CHECKING
 
 from gpiomux.datapath.interfaces import Member
@@ -40,6 +41,8 @@ BURST_WORDS = 512
 """Words between two looks at the clock, about as many as in a frame of the datapath."""
 SPIN = 400
 SAMPLE_S = 0.01
+SIZES = (64, 128, 256, 512, 1024, 1500)
+"""Of packets, in bytes."""
 MIB = 1 << 20
 CODEC = ("codec.py", "cobs.py", "frame.py")
 """Modules of the wire that turn frames into words and back."""
@@ -188,3 +191,22 @@ def _sample(samples: Counter[str]) -> None:
 
     signal.signal(signal.SIGPROF, note)
     signal.setitimer(signal.ITIMER_PROF, SAMPLE_S, SAMPLE_S)
+
+
+def by_size(bare_words: Callable[[], float], goodput: Callable[[int, bool], float]) -> dict[str, list[float]]:
+    """Goodput at each of SIZES, one way and both ways, against the median of bare words between them.
+
+    Args:
+        bare_words: bytes per second that the lines carry one way without a protocol.
+        goodput: bytes per second of packets of a size, both ways or one way.
+    """
+    bare, one_way, both_ways = [], [], []
+    for size in SIZES:
+        bare.append(bare_words())
+        one_way.append(goodput(size, False))
+        both_ways.append(goodput(size, True))
+    whole = median(bare)
+    return {
+        "one way": [value / whole for value in one_way],
+        "both ways, the sum": [value / whole for value in both_ways],
+    }

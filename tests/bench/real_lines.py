@@ -25,7 +25,7 @@ from gpiomux.lines.gpio_request import request
 from gpiomux.lines.gpiochip import GpioLines
 from tests import namespaces
 from tests.bench import links
-from tests.bench.load import MIB, Tally, Window, bare, loaded, run_pair
+from tests.bench.load import MIB, Tally, Window, bare, by_size, loaded, run_pair
 from tests.bench.report import Figures, summed
 from tests.kernel import chips, modem
 
@@ -36,7 +36,6 @@ WARM_UP_S = 0.8
 """The C program starts, the carrier comes, windows open."""
 MEASURE_S = 1.0
 ROUNDS = 5
-SIZES = (64, 128, 256, 512, 1024, 1500)
 WIDTH = 8
 SAMPLED_ROUNDS = 3
 TCP_BYTES = 64 * 1024
@@ -91,6 +90,10 @@ class Ends:
                 for end, fd in enumerate(fds)
             ]
             return counted(sides, packets=True)
+
+    def goodput(self, packet_bytes: int, both: bool) -> float:
+        """Bytes of packets per second, over both directions together."""
+        return payload_per_s(self.datapath(packet_bytes, both=both))
 
     @contextmanager
     def _requested(self) -> Iterator[list[int]]:
@@ -180,7 +183,7 @@ def small_packets(ends: Ends) -> Figures:
     """One round with packets of 256 bytes."""
     bare_one_way = ends.bare(both=False)
     return {
-        f"goodput_256_{way}_of_bare": payload_per_s(ends.datapath(256, both=both)) / bare_one_way
+        f"goodput_256_{way}_of_bare": ends.goodput(256, both) / bare_one_way
         for way, both in (("one_way", False), ("both_ways", True))
     }
 
@@ -194,16 +197,6 @@ def shares(ends: Ends) -> Figures:
     return {f"share_{part}_percent": 100 * count / samples.total() for part, count in sorted(samples.items())} | {
         "share_samples": samples.total()
     }
-
-
-def by_size(ends: Ends) -> dict[str, list[float]]:
-    """Goodput against bare words for each packet size."""
-    one_way, both_ways = [], []
-    for size in SIZES:
-        bare_one_way = ends.bare(both=False)
-        one_way.append(payload_per_s(ends.datapath(size, both=False)) / bare_one_way)
-        both_ways.append(payload_per_s(ends.datapath(size, both=True)) / bare_one_way)
-    return {"one way": one_way, "both ways, the sum": both_ways}
 
 
 def tcp(c_words_per_s: float) -> Figures:
@@ -233,7 +226,7 @@ def main(word_loop: Path) -> None:
             figures |= {f"{arrangement.name}_{name}": value for name, value in found.items()}
             if arrangement == USUAL:
                 figures |= summed(small_packets(ends) for _ in range(ROUNDS)) | shares(ends)
-                sizes = by_size(ends)
+                sizes = by_size(partial(ends.bare, both=False), ends.goodput)
     print("real lines, TCP over links", flush=True)
     figures |= tcp(figures[f"{USUAL.name}_c_words_per_s"])
     print(json.dumps({"figures": figures, "goodput_by_size": sizes}))
