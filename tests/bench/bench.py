@@ -6,15 +6,13 @@ a figure of another machine or another day says little. The table is printed, an
 
 from __future__ import annotations
 
-import resource
-import subprocess
 import sys
 import time
 from pathlib import Path
 
 from tests import namespaces, traffic
-from tests.bench import lines, links, plots, words
-from tests.bench.links import FAR, GPIOMUX, ROOT, cpu_seconds, gpiomux, status, wait_for_carrier
+from tests.bench import lines, links, plots, startup, words
+from tests.bench.links import FAR, ROOT, cpu_seconds, gpiomux, status, wait_for_carrier
 from tests.bench.report import Figures, report
 
 OUTPUT = ROOT / "bench-out" / "bench.json"
@@ -24,7 +22,6 @@ SETTLE_S = 2.0
 """After the carrier has come: the kernel's own packets (router solicitations, multicast reports) are over."""
 IDLE_LIMIT_PERCENT = 1.0
 BULK_BYTES = 4 << 20
-STARTS = 10
 ECHO_SIZES = range(0, 1473, 32)
 
 
@@ -60,32 +57,6 @@ def round_trips() -> Figures:
     return {"echo_56_bytes_ms": trips_s[2] * 1e3, "echo_1472_bytes_ms": trips_s[-1] * 1e3}
 
 
-def start_up() -> Figures:
-    """CPU time of short commands against that of Python doing nothing: the least of several runs of each, in turn."""
-    commands = {
-        "python": [sys.executable, "-c", "pass"],
-        "version": [str(GPIOMUX), "--version"],
-        "status": [str(GPIOMUX), "status"],
-    }
-    least = dict.fromkeys(commands, float("inf"))
-    for _ in range(STARTS):
-        for name, command in commands.items():
-            least[name] = min(least[name], cpu_of(command))
-    return {
-        "start_python_ms": least["python"] * 1e3,
-        "start_version_ratio": least["version"] / least["python"],
-        "start_status_ratio": least["status"] / least["python"],
-    }
-
-
-def cpu_of(command: list[str]) -> float:
-    """CPU time of one run of a command."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
-
-
 def main() -> int:
     """Measure everything; 1 if idle links take more of a CPU than is promised."""
     try:
@@ -98,7 +69,7 @@ def main() -> int:
     gpiomux("apply", CONFIGURATION)
     try:
         wait_for_carrier()
-        figures = idle_load() | round_trips() | links.tcp(BULK_BYTES) | start_up()
+        figures = idle_load() | round_trips() | links.tcp(BULK_BYTES) | startup.figures()
     finally:
         gpiomux("down")
     print("measuring words, with and without the protocol", flush=True)
