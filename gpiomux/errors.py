@@ -5,7 +5,7 @@
     ├── ConfigError                   2   the configuration is wrong; carries every Fault
     ├── UnsupportedError              1   this kernel or machine cannot do it
     ├── MachineError (OSError)        1   the kernel refused an operation; errno is kept
-    ├── ConflictError                 1   an object of that name exists and is not ours
+    ├── ConflictError                 1   something that we may not touch is in the way
     ├── DaemonError                   3   gpiomuxd is not running or does not answer
     └── ProtocolError (ValueError)    1   bytes from a peer or client make no sense
 
@@ -101,7 +101,7 @@ class MachineError(GpiomuxError, OSError):
 
 
 class ConflictError(GpiomuxError):
-    """An object of the wanted name exists, and it does not carry our tag."""
+    """Something is in the way that nobody asked us to touch: an object without our tag, or a change at run time."""
 
 
 class DaemonError(GpiomuxError):

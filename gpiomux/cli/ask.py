@@ -103,10 +103,11 @@ def read(verb: str, args: Mapping[str, Any] | None = None) -> dict[str, Any]:
 
 
 def links_exist() -> bool:
-    """Tell whether links of ours are on this machine although no daemon runs.
+    """Tell whether links of ours, or what a killed daemon has left of them, are on this machine without a daemon.
 
     Raises:
         DaemonError: the machine could not be looked at.
     """
     with client.one_shot(RunDir.from_environment()) as asked:
-        return bool(asked.ask("status")["links"])
+        status = asked.ask("status")
+    return bool(status["links"] or status["applied"]["half_done"])
