@@ -1,6 +1,7 @@
 """The chips of links: made and removed through whichever door the kernel has, and found again by what marks them.
 
-A chip from configfs is marked by the name of its group, `gpiomux-<link>`; others by a record (records.py).
+A chip from configfs is marked by the name of its group, `gpiomux-<link>`, or `gpiomux@<check sum>-<link>` for a run
+directory other than the usual; others are by a record (records.py).
 """
 
 from __future__ import annotations

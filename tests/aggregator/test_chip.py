@@ -12,7 +12,7 @@ import pytest
 from gpiomux.aggregator import configfs, device, records, sysfs
 from gpiomux.aggregator.chip import Chips
 from gpiomux.aggregator.inventory import read_chips
-from gpiomux.aggregator.kernel_files import refused
+from gpiomux.aggregator.kernel_files import locked, refused
 from gpiomux.aggregator.node import Access, read_access
 from gpiomux.aggregator.records import Record
 from gpiomux.aggregator.roots import CONFIGFS, SYSFS
@@ -251,16 +251,23 @@ def test_a_name_that_is_doubled_later_does_not_matter_to_a_chip(kernel: FakeKern
         Chips(kernel.roots, SYSFS).make("g1", LINES[1:2], None, ACCESS)
 
 
-def test_others_chips_are_not_ours(kernel: FakeKernel) -> None:
-    before = kernel.snapshot()
-    with pytest.MonkeyPatch.context() as other:
-        other.setattr("gpiomux.aggregator.chip.PREFIX", "somebody-")
-        Chips(kernel.roots, CONFIGFS).make("g0", LINES[:1], None, ACCESS)
+@pytest.mark.parametrize("door", [CONFIGFS, SYSFS])
+def test_others_chips_are_not_ours(kernel: FakeKernel, door: str) -> None:
+    """Not those of another run directory, and not those that somebody made by hand."""
+    other = Chips(replace(kernel.roots, run=kernel.roots.run / "other"), door, "/run/other")
+    other.make("g0", LINES[:1], None, ACCESS)
+    with locked(kernel.roots.driver) as lock:
+        configfs.create(kernel.roots.groups, "by-hand", LINES[1:2], lock)
     theirs = kernel.snapshot()
-    chips = Chips(kernel.roots)
-    assert chips.standing() == []
-    chips.remove("g0")
-    assert kernel.snapshot() == theirs != before
+    ours = Chips(kernel.roots, door)
+    assert ours.standing() == []
+    ours.remove("g0")
+    assert kernel.snapshot() == theirs
+    ours.make("g0", LINES[2:], None, ACCESS)
+    assert [(chip.link, chip.lines) for chip in other.standing()] == [("g0", LINES[:1])]
+    assert [(chip.link, chip.lines) for chip in ours.standing()] == [("g0", LINES[2:])]
+    ours.remove("g0")
+    assert kernel.snapshot() == theirs
 
 
 @pytest.mark.parametrize("door", [CONFIGFS, SYSFS, "device"])

@@ -28,7 +28,7 @@ def kernel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeKernel:
     monkeypatch.setattr(real_lines, "Roots", lambda run: replace(fake.roots, run=run))
     fake.chip("soc", ["A", None, None, None])
     lines = (Gathered(key="soc", offset=2), Gathered(key="A", offset=None))
-    Chips(replace(fake.roots, run=RunDir(fake.roots.run).chips)).make("g0", lines, None, Access())
+    real_lines.chips_of(RunDir(fake.roots.run)).make("g0", lines, None, Access())
     fake.hold("soc", 1, "kettle")
     fake.hold("gpio-aggregator.0", 1, "gpiomux-g0")
     return fake
