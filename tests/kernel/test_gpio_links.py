@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.e2e.host import Host
 from tests.kernel import chips, modem
 from tests.kernel.chips import two_links
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from tests.e2e.host import Host
 
 pytestmark = [pytest.mark.kernel, pytest.mark.netns]
 
@@ -26,24 +27,6 @@ BYTES = 256 * 1024
 CYCLES = int(os.environ.get("CYCLES", "5"))
 """Of apply and down: `make test-kernel CYCLES=200 ARGS="-k cycles"` holds gpiomux to more of them, in 10 to 20 min."""
 CYCLES_OF_A_TEST = 5
-
-
-@pytest.fixture
-def host(tmp_path: Path, network: None, cable: None) -> Iterator[Host]:
-    """A machine without links; afterwards it has no chip that was not there before."""
-    before = chips.aggregators()
-    host = Host(tmp_path)
-    yield host
-    host.ask("down")
-    assert chips.aggregators() == before
-    assert modem.fights() == 0
-
-
-@pytest.fixture(params=["configfs", "sysfs"])
-def door(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """The way in which chips are made."""
-    monkeypatch.setenv("GPIOMUX_AGGREGATOR", request.param)
-    return str(request.param)
 
 
 SENDER = """
@@ -94,7 +77,7 @@ def test_a_file_of_two_links_is_applied(host: Host, door: str, multiple: bool, t
     assert {chip["link"] for chip in told} == {"geth0", "geth1", None}
     (near,) = (chip for chip in told if chip["label"] == modem.LABELS[0])
     assert [line["link"] for line in near["lines"]] == ["geth0"] * 10 + [None] * 6 + ["geth0"] * 10 + [None] * 6
-    host.run("ping", "-c", "3", "-W", "30", "10.10.0.2")
+    host.run("ping", "-c", "3", "-w", "120", "10.10.0.2")
     host.gpiomux("down")
     assert chips.aggregators() == []
     assert chips.consumers(modem.LABELS[0]) == set()
@@ -103,7 +86,7 @@ def test_a_file_of_two_links_is_applied(host: Host, door: str, multiple: bool, t
 @pytest.mark.parametrize("width", [1, 2, 4, 8])
 def test_packets_cross_at_every_width(host: Host, width: int) -> None:
     host.apply(two_links(width=width))
-    host.run("ping", "-c", "2", "-W", "60", "-s", "200", "10.10.0.2")
+    host.run("ping", "-c", "2", "-w", "120", "-s", "200", "10.10.0.2")
 
 
 @pytest.mark.parametrize(
@@ -128,7 +111,7 @@ def test_a_device_of_the_device_tree_is_bound_and_given_back(host: Host) -> None
         text = text.replace(f'from: [{{chip: {label}, offsets: "0-9,16-25"}}]', f"device: {name}")
     assert "+ chip of geth0 (device near)" in host.apply(text)
     assert {line.consumer for line in chips.chip("near").lines} == {"gpiomux-geth0"}
-    host.run("ping", "-c", "1", "-W", "30", "10.10.0.2")
+    host.run("ping", "-c", "1", "-w", "120", "10.10.0.2")
     assert host.gpiomux("plan", host.file(text)) == "nothing to do\n"
     host.gpiomux("down")
     for name in ("near", "far"):
@@ -141,7 +124,7 @@ def test_settings_of_lines_reach_them(host: Host) -> None:
     host.apply(two_links(settings=', active_low: "0-19", idle: keep'))
     (device,) = chips.consumers(modem.LABELS[0])
     assert all(line.active_low for line in chips.chip(device).lines)
-    host.run("ping", "-c", "1", "-W", "30", "10.10.0.2")
+    host.run("ping", "-c", "1", "-w", "120", "10.10.0.2")
 
 
 def test_who_may_open_a_chip(host: Host) -> None:
@@ -156,13 +139,17 @@ def test_who_may_open_a_chip(host: Host) -> None:
         done = subprocess.run([sys.executable, "-c", f"{code}; os.open(sys.argv[1], os.O_RDWR)", node])
         return done.returncode == 0
 
-    assert (opens(nodes["geth0"]), opens(nodes["geth1"])) == (True, False)
+    sources = [str(modem.chip(end)) for end in (0, 1)]
+    assert [opens(node) for node in (nodes["geth0"], nodes["geth1"], *sources)] == [True, False, False, False]
     processes = host.datapaths()
     for pid in processes.values():
         with open(f"/proc/{pid}/status", encoding="ascii") as status:
             fields = dict(line.split(":", 1) for line in status)
-        assert fields["Uid"].split() == ["65534"] * 4
-        assert int(fields["CapEff"], 16) == 0
+        for ids in ("Uid", "Gid"):
+            assert fields[ids].split() == ["65534"] * 4
+        assert fields["Groups"].split() == []
+        assert [int(fields[name], 16) for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")] == [0] * 5
+        assert fields["NoNewPrivs"].strip() == "1"
     changed = text.replace('"0660"', '"0600"')
     output = host.gpiomux("apply", host.file(changed))
     assert output.startswith("~ chip of geth0: ")
@@ -199,8 +186,10 @@ def test_cycles_leave_nothing(host: Host, daemon: int, first: int) -> None:
         for label in modem.LABELS:
             assert chips.consumers(label) == set()
 
-    cycle()  # what is opened once and for all is open now
+    cycle()  # what is opened once and for all is open now, and perhaps the connection of the last command
     before = descriptors()
     for _ in range(1, CYCLES_OF_A_TEST):
         cycle()
-    host.wait_for(lambda: descriptors() == before, "all descriptors are closed")
+    host.wait_for(
+        lambda: all(now <= then for now, then in zip(descriptors(), before, strict=True)), "all descriptors are closed"
+    )
