@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import struct
 import subprocess
 import sys
 import time
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 PATIENCE_S = 30.0
 """How long to wait for what must come."""
 MTU = 1500
+PROTOCOL = 253
+"""For experiments, RFC 3692; the kernel sends none of its own."""
 
 
 class Datapath:
@@ -91,6 +94,30 @@ class Datapath:
                 sock.send(b"{}")
                 sock.recv(1000)
             return len(os.listdir(f"/proc/{self.process.pid}/fd"))
+
+
+class Packets:
+    """Packets of ours through an interface, from the kernel's side."""
+
+    def __init__(self, interface: str) -> None:
+        self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(0x0800))
+        self._socket.bind((interface, 0x0800))
+        self._socket.settimeout(30)
+        self._interface = interface
+
+    def send(self, payload: bytes, mark: int = 0) -> None:
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_MARK, struct.pack("I", mark))
+        head = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 20 + len(payload), 0, 0, 64, PROTOCOL, 0, b"\x0a" * 4, b"\x0b" * 4)
+        self._socket.sendto(head + payload, (self._interface, 0x0800))
+
+    def receive(self) -> bytes:
+        while True:
+            packet, sender = self._socket.recvfrom(70_000)
+            if packet[9] == PROTOCOL and sender[2] != socket.PACKET_OUTGOING:
+                return packet[20:]
+
+    def close(self) -> None:
+        self._socket.close()
 
 
 @contextmanager

@@ -6,7 +6,6 @@ import array
 import json
 import os
 import socket
-import struct
 import subprocess
 import sys
 from contextlib import ExitStack
@@ -19,13 +18,10 @@ from gpiomux.control.packets import ask
 from gpiomux.errors import GpiomuxError
 from gpiomux.lines.wire_file import make_wire
 from gpiomux.rundir import RunDir
-from tests.datapath.running import Datapath, eventually, port_of, started_with
+from tests.datapath.running import Datapath, Packets, eventually, port_of, started_with
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-PROTOCOL = 253
-"""For experiments, RFC 3692; the kernel sends none of its own."""
 
 
 @pytest.fixture
@@ -56,30 +52,6 @@ def linked(running: Datapath, rundir: RunDir, tmp_path: Path) -> Iterator[tuple[
         other.start("geth1", "b", rundir)
         eventually(lambda: running.ask("report")["carrier"] and other.ask("report")["carrier"])
         yield running, other
-
-
-class Packets:
-    """Packets of ours through an interface, from the kernel's side."""
-
-    def __init__(self, interface: str) -> None:
-        self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(0x0800))
-        self._socket.bind((interface, 0x0800))
-        self._socket.settimeout(30)
-        self._interface = interface
-
-    def send(self, payload: bytes, mark: int = 0) -> None:
-        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_MARK, struct.pack("I", mark))
-        head = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 20 + len(payload), 0, 0, 64, PROTOCOL, 0, b"\x0a" * 4, b"\x0b" * 4)
-        self._socket.sendto(head + payload, (self._interface, 0x0800))
-
-    def receive(self) -> bytes:
-        while True:
-            packet, sender = self._socket.recvfrom(70_000)
-            if packet[9] == PROTOCOL and sender[2] != socket.PACKET_OUTGOING:
-                return packet[20:]
-
-    def close(self) -> None:
-        self._socket.close()
 
 
 @pytest.fixture
