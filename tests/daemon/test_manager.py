@@ -7,18 +7,21 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from gpiomux.apply.machine import KernelMachine
 from gpiomux.config.load import load_text
 from gpiomux.control.messages import OPTIONAL, VERBS, Request
 from gpiomux.daemon import state_file
 from gpiomux.daemon.looking import plan_to_plain
 from gpiomux.daemon.manager import Manager
 from gpiomux.daemon.record import Record
+from gpiomux.daemon.state_file import Intent
 from gpiomux.errors import MachineError
 from gpiomux.netdev.rtnl import Rtnl
 from gpiomux.plan.diff import Plan
 from gpiomux.plan.operations import Change, Create, Remove
 from gpiomux.plan.state import Interface, Mark, Wire
 from gpiomux.rundir import RunDir
+from tests import namespaces
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -119,6 +122,27 @@ class TestOnTheKernel:
         draft.rmdir()
         assert manager.record == Record()
         assert self.names() == set()
+
+    def test_a_change_that_could_not_be_undone_is_not_forgotten(
+        self, daemons: Daemons, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """What was made in a namespace that only the failed change knew is found by the next daemon."""
+
+        def refuse(*_: object, **__: object) -> None:
+            raise MachineError("the kernel says no", errno=5)
+
+        manager = daemons.next()
+        with monkeypatch.context() as broken:
+            broken.setattr(KernelMachine, "_start", refuse)
+            broken.setattr(KernelMachine, "_remove", refuse)
+            with pytest.raises(MachineError, match="NOT wholly undone"):
+                manager.change(request("apply", text=ONE + "    netns: far\n", file="one.yaml"))
+        assert (manager.record, manager.idle) == (Record(), False)
+        assert state_file.begun(daemons.rundir) == Intent(namespaces=("far",))
+        after = daemons.next()
+        after.recover()
+        assert (after.record, after.idle) == (Record(), True)
+        assert namespaces.network_names() == set()
 
     def test_what_a_killed_daemon_did_by_half_is_undone(self, daemons: Daemons) -> None:
         """It was killed before the state file was written: what it had made so far is taken away again."""

@@ -183,7 +183,7 @@ def test_a_client_that_goes_away_stops_nothing(world: World) -> None:
 
 
 def test_many_clients_at_once(world: World) -> None:
-    """Ten clients with commands of all kinds: every answer is right, and in the end all is as it was."""
+    """Twenty clients with commands of all kinds: every answer is right, and in the end all is as it was."""
     world.start()
     world.apply()
     datapaths = world.datapaths()
@@ -191,34 +191,45 @@ def test_many_clients_at_once(world: World) -> None:
 
     def work(number: int) -> None:
         child = f"child{number}"
+        edits: list[dict[str, Any]] = [
+            {"verb": "add-child", "args": {"link": f"geth{number % 2}", "child": child}},
+            {"verb": "add-mark", "args": {"child": child, "mark": 100 + number}},
+        ]
         try:
             with world.client() as client:
-                for _ in range(2):
-                    client.ask("add-child", {"link": f"geth{number % 2}", "child": child})
-                    client.ask("add-mark", {"child": child, "mark": 100 + number})
-                    shown = [
-                        each
-                        for link in client.ask("show")["config"]["links"]
-                        for each in link.get("children", [])
-                        if each["name"] == child
-                    ]
-                    if [each["marks"] for each in shown] != [[100 + number]]:
-                        wrong.append(shown)
-                    client.ask("status")
-                    if not client.ask("plan", {**TWO_LINKS, "reset_overlay": True})["operations"]:
-                        wrong.append("a plan that keeps the child")
-                    client.ask("del-child", {"child": child})
-        except GpiomuxError as err:
+                for edit in edits:
+                    client.ask(edit["verb"], edit["args"])
+                shown = client.ask("show")
+                marks = [
+                    each["marks"]
+                    for link in shown["config"]["links"]
+                    for each in link.get("children", [])
+                    if each["name"] == child
+                ]
+                if marks != [[100 + number]] or not all(edit in shown["overlay"] for edit in edits):
+                    wrong.append(shown)
+                if len(client.ask("status")["links"]) != 2 or len(client.ask("stats")["links"]) != 2:
+                    wrong.append("a link is missing")
+                if not client.ask("plan", {**TWO_LINKS, "reset_overlay": True})["operations"]:
+                    wrong.append("a plan that keeps the child")
+                with pytest.raises(ConflictError, match=child):
+                    client.ask("apply", TWO_LINKS)
+                if number == 7 and not client.ask("restart", {"link": "geth0"})["operations"]:
+                    wrong.append("a restart that does nothing")
+                client.ask("del-child", {"child": child})
+        except (AssertionError, GpiomuxError) as err:
             wrong.append(err)
 
-    threads = [threading.Thread(target=work, args=(number,)) for number in range(10)]
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(20)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     assert wrong == []
     assert world.apply() == []
-    assert world.datapaths() == datapaths
+    after = world.datapaths()
+    assert after["geth0"] not in (None, datapaths["geth0"])
+    assert after["geth1"] == datapaths["geth1"]
 
 
 def test_a_second_daemon_is_refused(world: World) -> None:
