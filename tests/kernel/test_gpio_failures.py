@@ -90,9 +90,7 @@ def reason(host: Host, link: str) -> str:
     return str(host.link(link)["datapath"]["last_exit"])
 
 
-@pytest.mark.parametrize("door", ["configfs", "sysfs"])
-def test_a_link_comes_back_with_its_chip(host: Host, door: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("GPIOMUX_AGGREGATOR", door)
+def test_a_link_comes_back_with_its_chip(host: Host, door: str) -> None:
     host.apply(two_links())
     modem.unplug(0)
     try:
@@ -116,7 +114,7 @@ def test_a_chip_that_somebody_removes_is_made_again(host: Host, monkeypatch: pyt
     host.wait_for_carrier()
 
 
-def test_a_reader_that_sleeps_on_a_line_is_named_and_nothing_hangs(host: Host) -> None:
+def test_a_reader_that_sleeps_on_a_line_is_named_and_nothing_hangs(host: Host, door: str) -> None:
     """Such a reader keeps the kernel from removing the chip until it reads no more."""
     label = modem.LABELS[0]
     text = two_links().replace(f'{{chip: {label}, offsets: "0-9,16-25"}}', f'{{chip: {label}, offsets: "0-9,16-26"}}')
