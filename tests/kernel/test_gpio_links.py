@@ -25,7 +25,7 @@ pytestmark = [pytest.mark.kernel, pytest.mark.netns]
 DIRECT = "direct"
 BYTES = 256 * 1024
 CYCLES = int(os.environ.get("CYCLES", "5"))
-"""Of apply and down: `make test-kernel CYCLES=200 ARGS="-k cycles"` holds gpiomux to more of them, in 10 to 20 min."""
+"""Of apply and down. `make test-kernel CYCLES=200 ARGS="-k cycles"` holds gpiomux to more, in 10 to 20 minutes."""
 CYCLES_OF_A_TEST = 5
 
 
