@@ -12,13 +12,11 @@ import select
 import signal
 import socket
 import struct
-import subprocess
-import sys
-import time
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from gpiomux.apply.fork_server import ForkServer
 from gpiomux.apply.holder import holder_of
 from gpiomux.apply.reports import PATIENCE_S, Report, report_all
 from gpiomux.control import packets
@@ -26,19 +24,14 @@ from gpiomux.errors import GpiomuxError, MachineError
 from gpiomux.netdev.marks import limits
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from gpiomux.rundir import RunDir
 
-START_S = 60.0
-"""How long a process may take until it listens; on a loaded board Python itself takes seconds."""
 ANSWER_S = 15.0
 """How long a process may take to answer."""
 STOP_S = 5.0
 """How long a process may take to end after it was told to; then it is killed."""
-
-_ENVIRONMENT = ("PATH", "LANG", "LC_ALL", "PYTHONPATH", "PYTHONDONTWRITEBYTECODE")
-"""All that a datapath inherits: what finds Python and its modules, and the language."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,14 +47,38 @@ class Process:
 class Datapaths:
     """All datapath processes of one run directory.
 
-    *Threads and processes:* `ask`, `report`, `reports` and `find` may be called by any thread, also at once; `start`
-    and `stop` by one thread. Processes that this object has started are its children, those it has found are not.
+    *Threads and processes:* `ask`, `report`, `reports`, `find` and `exit_words` may be called by any thread, also at
+    once; the others by one thread. Processes that this object has started are children of its fork server; those it
+    has found are not.
     """
 
-    def __init__(self, rundir: RunDir, *, answer_s: float = ANSWER_S) -> None:
+    def __init__(self, rundir: RunDir, *, answer_s: float = ANSWER_S, fork_server: ForkServer | None = None) -> None:
         self._rundir = rundir
         self._answer_s = answer_s
-        self._children: dict[int, subprocess.Popen[bytes]] = {}
+        self._fork_server = fork_server or ForkServer()
+        self._started: set[int] = set()
+        """Process ids of those whose end nobody has asked for yet."""
+
+    def prepare(self) -> None:
+        """Begin what makes the next `start` fast, without waiting for it.
+
+        Raises:
+            MachineError: the machine has no room for another process.
+        """
+        try:
+            self._fork_server.start()
+        except OSError as err:
+            message = f"cannot start the fork server: {err.strerror}"
+            raise MachineError(message, errno=err.errno or 0) from err
+
+    def end_unused(self) -> None:
+        """End what `prepare` began, if nothing runs that was started with it."""
+        if not self._started:
+            self._fork_server.close()
+
+    def close(self) -> None:
+        """Start nothing any more; what runs goes on."""
+        self._fork_server.close()
 
     def reports(self, *, patience_s: float = PATIENCE_S) -> dict[str, Report]:
         """What all datapaths tell, by link; see `gpiomux.apply.reports`.
@@ -78,8 +95,8 @@ class Datapaths:
             MachineError: it is not running (ESRCH), went away (ECONNRESET), does not answer (ETIMEDOUT), or refuses
                 in its own words (EPROTO).
         """
-        with self._connect(link) as sock:
-            return self._asked(link, sock, message, fds)
+        with self._connect(link) as sock, _explained(link):
+            return packets.ask(sock, message, fds)
 
     def report(self, link: str) -> dict[str, Any] | None:
         """What a datapath tells about itself and its link, or None if none is running.
@@ -124,17 +141,20 @@ class Datapaths:
         Raises:
             MachineError: it did not start, or refused; nothing is left of it.
         """
-        self.stop(link)
-        process = self._spawn(link)
-        self._children[process.pid] = process
-        try:
-            with self._first_connection(link, process) as sock:
-                self._asked(link, sock, message, fds)
-        except MachineError:
-            process.kill()
-            self.exit_words(process.pid)
-            self._rundir.datapath_socket(link).unlink(missing_ok=True)
-            raise
+        self._end(link)
+        pid, connection = self._fork(link)
+        with connection:
+            try:
+                with _explained(link):
+                    packets.ask(connection, message, fds)
+            except MachineError as err:
+                self._kill(link, pid)
+                words = self.exit_words(pid)
+                self._rundir.datapath_socket(link).unlink(missing_ok=True)
+                if err.errno != errno.ECONNRESET:
+                    raise
+                what = f"datapath of {link} ended while starting: {words}"
+                raise MachineError(what, errno=errno.ECHILD, hint="see the log of gpiomuxd") from err
 
     def stop(self, link: str) -> None:
         """End the process of a link and wait for its end; one that has ended already is right too.
@@ -142,27 +162,38 @@ class Datapaths:
         Raises:
             MachineError: it can neither be told to end nor be killed.
         """
+        self._end(link)
+        self.end_unused()
+
+    def exit_words(self, pid: int) -> str:
+        """How a process that has ended did so. It is forgotten afterwards."""
+        if pid not in self._started:
+            return "ended, exit status unknown (started by an earlier gpiomuxd)"
+        self._started.discard(pid)
+        status = self._fork_server.reap(pid)
+        if status is None:
+            return "ended, exit status unknown (its fork server has ended, too)"
+        if status >= 0:
+            return f"exit status {status}"
+        return f"killed by {signal.Signals(-status).name}"
+
+    def _end(self, link: str) -> None:
+        """End the process of a link, if there is one, and wait until it has ended."""
         process = self.find(link)
         if process is not None:
             try:
-                with suppress(MachineError), self._connect(link) as sock:  # whatever it says, it has to go
+                with (
+                    suppress(MachineError),
+                    self._connect(link) as sock,
+                    _explained(link),
+                ):  # whatever it says, it has to go
                     sock.settimeout(min(self._answer_s, STOP_S))
-                    self._asked(link, sock, {"do": "stop"})
+                    packets.ask(sock, {"do": "stop"})
                 self._await_end(process)
             finally:
                 os.close(process.pidfd)
             self.exit_words(process.pid)
         self._rundir.datapath_socket(link).unlink(missing_ok=True)
-
-    def exit_words(self, pid: int) -> str:
-        """How a process that has ended did so. It is forgotten afterwards."""
-        process = self._children.pop(pid, None)
-        if process is None:
-            return "ended, exit status unknown (started by an earlier gpiomuxd)"
-        status = process.wait()
-        if status >= 0:
-            return f"exit status {status}"
-        return f"killed by {signal.Signals(-status).name}"
 
     def _connect(self, link: str) -> socket.socket:
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_CLOEXEC)
@@ -176,54 +207,46 @@ class Datapaths:
             raise _unreachable(link, err) from err
         return sock
 
-    def _asked(
-        self, link: str, sock: socket.socket, message: dict[str, Any], fds: Sequence[int] = ()
-    ) -> dict[str, Any]:
-        try:
-            return packets.ask(sock, message, fds)
-        except EOFError as err:
-            raise MachineError(f"datapath of {link} went away", errno=errno.ECONNRESET) from err
-        except GpiomuxError as err:
-            raise MachineError(f"datapath of {link}: {err.message}", errno=errno.EPROTO, hint=err.hint) from err
-        except OSError as err:
-            raise _unreachable(link, err) from err
-
     def _process(self, link: str, sock: socket.socket) -> Process | None:
         # The datapath itself has called listen(2), so the kernel knows its id, not ours (unix(7), SO_PEERCRED).
         size = struct.calcsize("3i")
         pid, _, _ = struct.unpack("3i", sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size))
         return _opened(link, pid)
 
-    def _spawn(self, link: str) -> subprocess.Popen[bytes]:
+    def _fork(self, link: str) -> tuple[int, socket.socket]:
+        """A new process for a link, which listens or is about to: its id, and a connection to it."""
         path = self._rundir.datapath_socket(link)
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             path.unlink(missing_ok=True)
-            with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_CLOEXEC) as sock:
-                sock.bind(str(path))
-                return _popen(sock.fileno())
+            ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            ours.settimeout(self._answer_s)
+            with theirs, socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_CLOEXEC) as listener:
+                try:
+                    listener.bind(str(path))
+                    pid = self._fork_server.fork(link, listener.fileno(), theirs.fileno())
+                except BaseException:
+                    ours.close()
+                    path.unlink(missing_ok=True)
+                    raise
         except OSError as err:
             reason = err.strerror or str(err)  # a path that is too long has no errno
             raise MachineError(f"cannot start the datapath of {link}: {reason}", errno=err.errno or 0) from err
+        except GpiomuxError as err:
+            raise MachineError(f"cannot start the datapath of {link}: {err.message}", errno=errno.EPROTO) from err
+        self._started.add(pid)
+        return pid, ours
 
-    def _first_connection(self, link: str, process: subprocess.Popen[bytes]) -> socket.socket:
-        """Connect to a process that is starting, as soon as it listens."""
-        give_up = time.monotonic() + START_S
-        pause_s = 0.002
-        while True:
-            ended = process.poll() is not None
+    def _kill(self, link: str, pid: int) -> None:
+        """End a process that has just been forked; nobody else has asked for its end, so the id is still its own."""
+        with suppress(ProcessLookupError):  # the fork server has ended, and somebody else has asked
+            pidfd = os.pidfd_open(pid)
             try:
-                return self._connect(link)
-            except MachineError as err:
-                if err.errno != errno.ESRCH:
-                    raise
-                if ended:
-                    message = f"datapath of {link} ended while starting: {self.exit_words(process.pid)}"
-                    raise MachineError(message, errno=errno.ECHILD, hint="see the log of gpiomuxd") from err
-                if time.monotonic() > give_up:
-                    raise _unreachable(link, TimeoutError()) from err
-            time.sleep(pause_s)
-            pause_s = min(2 * pause_s, 0.05)
+                signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+                if not _ended(pidfd, STOP_S):
+                    raise MachineError(f"datapath of {link} (process {pid}) does not end", errno=errno.EBUSY)
+            finally:
+                os.close(pidfd)
 
     def _await_end(self, process: Process) -> None:
         if not _ended(process.pidfd, STOP_S):
@@ -238,17 +261,17 @@ class Datapaths:
                 raise MachineError(message, errno=errno.EBUSY)
 
 
-def _popen(listener: int) -> subprocess.Popen[bytes]:
-    # -P: neither the working directory nor that of a script may slip a module under a program that runs as root.
-    return subprocess.Popen(
-        [sys.executable, "-P", "-m", "gpiomux.datapath", str(listener)],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        pass_fds=(listener,),
-        env={name: os.environ[name] for name in _ENVIRONMENT if name in os.environ},
-        start_new_session=True,
-        cwd="/",
-    )
+@contextmanager
+def _explained(link: str) -> Iterator[None]:
+    """What goes wrong while a datapath is talked to, as an error that names it."""
+    try:
+        yield
+    except (EOFError, ConnectionError) as err:
+        raise MachineError(f"datapath of {link} went away", errno=errno.ECONNRESET) from err
+    except GpiomuxError as err:
+        raise MachineError(f"datapath of {link}: {err.message}", errno=errno.EPROTO, hint=err.hint) from err
+    except OSError as err:
+        raise _unreachable(link, err) from err
 
 
 def _opened(link: str, pid: int) -> Process | None:

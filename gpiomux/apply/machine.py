@@ -81,6 +81,7 @@ class KernelMachine:
     ) -> None:
         for name in list(self._sockets):
             self._leave(name)
+        self._datapaths.end_unused()
 
     def look(self, scope: Scope) -> Observed:
         """See `gpiomux.plan.operations.Machine`.
@@ -199,6 +200,8 @@ class KernelMachine:
                     rtnl.add_address(it.interface, it.address, tagged=it in self._addresses)
 
     def _create_interface(self, wanted: Interface) -> None:
+        if wanted.name == wanted.link:
+            self._datapaths.prepare()  # its datapath comes later in the plan
         rtnl = self._rtnl(wanted.netns)
         # The device is persistent: it stays when the descriptor is closed, and waits for its datapath.
         os.close(open_tun(wanted.name, wanted.kind, wanted.netns))

@@ -67,12 +67,17 @@ class DatapathProcess:
     *Threads and processes:* one thread. Owns the listening socket, all connections and all that came over them.
     """
 
-    def __init__(self, listener: socket.socket) -> None:
-        """Take over a bound socket; the process that calls `listen` is what its peers see as SO_PEERCRED."""
+    def __init__(self, listener: socket.socket, connection: socket.socket) -> None:
+        """Take over a bound socket, and the first connection.
+
+        The process that calls `listen` is what its peers see as SO_PEERCRED.
+        """
         listener.setblocking(False)
         listener.listen(MAX_CONNECTIONS)
         self._listener = listener
-        self._connections: dict[int, socket.socket] = {}
+        connection.setblocking(False)
+        self._first = connection.fileno()
+        self._connections: dict[int, socket.socket] = {self._first: connection}
         self._link: _Link | None = None
         self._started_ns = time.monotonic_ns()
         self._stopping = False
@@ -131,6 +136,8 @@ class DatapathProcess:
         if self._link is not None:
             with contextlib.suppress(KeyError):
                 self._link.pump.unwatch(fd)
+        elif fd == self._first:  # the daemon has gone before it could say what to run
+            self._stopping = True
         self._connections.pop(fd).close()
 
     def _answer(self, fd: int) -> None:
@@ -247,14 +254,19 @@ def _member(name: str, port: Mapping[str, Any], fds: list[int], transport: Trans
     return Member(name, open_port(port["method"], port["kind"], tuple(fds)))
 
 
-def main(fd: int) -> None:
-    """Run a datapath on the bound control socket `fd`.
+def run(listener: int, connection: int, user: int) -> None:
+    """Be the datapath of one link, in a process that the fork server has made for it.
+
+    Args:
+        listener: its bound control socket.
+        connection: from the daemon that wants it; until a link is started the process lives as long as that.
+        user: id of the user to become.
 
     Raises:
         GpiomuxError: the privileges could not be dropped.
         OSError: the chip of the lines is gone.
     """
-    process = DatapathProcess(socket.socket(fileno=fd))
+    process = DatapathProcess(socket.socket(fileno=listener), socket.socket(fileno=connection))
     ask_for_short_turns()
-    drop_privileges(Path("/proc/self/uid_map"), Path("/proc/self/gid_map"))
+    drop_privileges(user, Path("/proc/self/uid_map"), Path("/proc/self/gid_map"))
     process.run()

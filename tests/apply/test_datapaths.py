@@ -6,7 +6,6 @@ import errno
 import os
 import select
 import signal
-import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,8 +14,10 @@ import pytest
 
 from gpiomux.apply import datapaths as datapaths_module
 from gpiomux.apply.datapaths import Datapaths
+from gpiomux.apply.fork_server import ForkServer
 from gpiomux.control import packets
-from gpiomux.errors import MachineError
+from gpiomux.datapath.privileges import USER_IDS, maps
+from gpiomux.errors import GpiomuxError, MachineError
 from gpiomux.netdev.marks import limits
 from gpiomux.rundir import RunDir
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 START = {"do": "start", "link": "geth0"}
 ROOT = Path(__file__).parents[2]
+FAKE = Path(__file__).with_name("fake_datapath.py")
 
 
 @pytest.fixture
@@ -36,19 +38,20 @@ def rundir() -> Iterator[RunDir]:
         rundir.root.rmdir()
 
 
-@pytest.fixture
-def behave(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
-    """Choose what the processes started from now on do; see fake_datapath.py."""
+def becomes_other_users() -> bool:
+    id_maps = [Path(f"/proc/self/{name}_map").read_text() for name in ("uid", "gid")]
+    return os.geteuid() == 0 and all(maps(id_map, USER_IDS[0]) for id_map in id_maps)
 
-    def choose(habit: str) -> None:
-        def popen(listener: int) -> subprocess.Popen[bytes]:
-            command = [sys.executable, "-m", "tests.apply.fake_datapath", habit, str(listener)]
-            return subprocess.Popen(command, pass_fds=(listener,), cwd=ROOT)
 
-        monkeypatch.setattr(datapaths_module, "_popen", popen)
+def of(rundir: RunDir, habit: str = "good", **more: float) -> Datapaths:
+    """Datapaths that behave so; see fake_datapath.py."""
+    return Datapaths(rundir, fork_server=ForkServer((sys.executable, str(FAKE), habit)), **more)
 
-    choose("good")
-    return choose
+
+@pytest.fixture(autouse=True)
+def findable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The stand-ins import what they stand in for."""
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
 
 
 def pid_of(datapaths: Datapaths, link: str) -> int:
@@ -73,8 +76,8 @@ def test_nothing_runs(rundir: RunDir) -> None:
     assert caught.value.errno == errno.ESRCH
 
 
-def test_start_ask_stop(rundir: RunDir, behave: Callable[[str], None]) -> None:
-    datapaths = Datapaths(rundir)
+def test_start_ask_stop(rundir: RunDir) -> None:
+    datapaths = of(rundir)
     null = os.open(os.devnull, os.O_RDONLY)
     datapaths.start("geth0", START, [null])
     os.close(null)
@@ -89,25 +92,26 @@ def test_start_ask_stop(rundir: RunDir, behave: Callable[[str], None]) -> None:
     assert not rundir.datapath_socket("geth0").exists()
 
 
-def test_a_second_daemon_finds_and_stops_it(rundir: RunDir, behave: Callable[[str], None]) -> None:
-    first = Datapaths(rundir)
+def test_a_second_daemon_finds_and_stops_it(rundir: RunDir) -> None:
+    first = of(rundir)
     first.start("geth0", START, [])
-    second = Datapaths(rundir)
+    second = of(rundir)
     pid = pid_of(second, "geth0")
     second.stop("geth0")
     assert second.exit_words(pid) == "ended, exit status unknown (started by an earlier gpiomuxd)"
     assert first.exit_words(pid) == "exit status 0"
+    first.close()
 
 
-def test_the_directory_is_for_root_only(rundir: RunDir, behave: Callable[[str], None]) -> None:
-    datapaths = Datapaths(rundir)
+def test_the_directory_is_for_root_only(rundir: RunDir) -> None:
+    datapaths = of(rundir)
     datapaths.start("geth0", START, [])
     assert rundir.links.stat().st_mode & 0o777 == 0o700
     datapaths.stop("geth0")
 
 
-def test_a_dead_socket_is_no_datapath_and_in_nobodys_way(rundir: RunDir, behave: Callable[[str], None]) -> None:
-    datapaths = Datapaths(rundir)
+def test_a_dead_socket_is_no_datapath_and_in_nobodys_way(rundir: RunDir) -> None:
+    datapaths = of(rundir)
     datapaths.start("geth0", START, [])
     process = datapaths.find("geth0")
     assert process is not None
@@ -122,51 +126,51 @@ def test_a_dead_socket_is_no_datapath_and_in_nobodys_way(rundir: RunDir, behave:
     datapaths.stop("geth0")
 
 
-def test_one_that_was_never_started_is_replaced(rundir: RunDir, behave: Callable[[str], None]) -> None:
-    datapaths = Datapaths(rundir)
-    behave("refusing")
+def test_one_that_was_never_started_is_replaced(rundir: RunDir) -> None:
+    datapaths = of(rundir, "refusing")
     with pytest.raises(MachineError, match="datapath of geth0: no") as caught:
         datapaths.start("geth0", START, [])
     assert (caught.value.errno, caught.value.hint) == (errno.EPROTO, "ask another")
     assert running(datapaths) == []
+    datapaths.close()
 
 
-def test_one_that_refuses_to_report_runs_nothing(rundir: RunDir, behave: Callable[[str], None]) -> None:
+def test_one_that_refuses_to_report_runs_nothing(rundir: RunDir) -> None:
     """As a process does whose daemon was killed before it could say `start`."""
-    behave("refusing")
-    datapaths = Datapaths(rundir)
-    orphan = datapaths._spawn("geth0")
-    datapaths._first_connection("geth0", orphan).close()
-    assert datapaths.report("geth0") is None
-    behave("good")
-    datapaths.start("geth0", START, [])
-    assert orphan.wait() == 0
-    assert datapaths.report("geth0") is not None
-    datapaths.stop("geth0")
+    refusing = of(rundir, "refusing")
+    pid, connection = refusing._fork("geth0")
+    with connection, pytest.raises(GpiomuxError, match="no"):
+        packets.ask(connection, {"do": "report"})
+    assert refusing.report("geth0") is None
+    assert running(refusing) == []
+    good = of(rundir)
+    good.start("geth0", START, [])
+    assert refusing.exit_words(pid) == "exit status 0"
+    refusing.close()
+    assert running(good) == ["geth0"]
+    good.stop("geth0")
 
 
-def test_one_that_ends_while_starting(rundir: RunDir, behave: Callable[[str], None]) -> None:
-    behave("stillborn")
+def test_one_that_ends_while_starting(rundir: RunDir) -> None:
+    datapaths = of(rundir, "stillborn")
     with pytest.raises(MachineError, match="datapath of geth0 ended while starting: exit status 7"):
-        Datapaths(rundir).start("geth0", START, [])
+        datapaths.start("geth0", START, [])
+    datapaths.close()
     assert not rundir.datapath_socket("geth0").exists()
 
 
-def test_one_that_does_not_answer(rundir: RunDir, behave: Callable[[str], None]) -> None:
-    behave("deaf")
-    datapaths = Datapaths(rundir, answer_s=0.05)
+def test_one_that_does_not_answer(rundir: RunDir) -> None:
+    datapaths = of(rundir, "deaf", answer_s=0.05)
     with pytest.raises(MachineError, match="datapath of geth0 does not answer") as caught:
         datapaths.start("geth0", START, [])
     assert caught.value.errno == errno.ETIMEDOUT
+    datapaths.close()
     assert not rundir.datapath_socket("geth0").exists()
 
 
-def test_one_that_does_not_end_is_killed(
-    rundir: RunDir, behave: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_one_that_does_not_end_is_killed(rundir: RunDir, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(datapaths_module, "STOP_S", 0.05)
-    behave("stubborn")
-    datapaths = Datapaths(rundir)
+    datapaths = of(rundir, "stubborn")
     datapaths.start("geth0", START, [])
     process = datapaths.find("geth0")
     assert process is not None
@@ -189,13 +193,13 @@ def _ended_but_patient(pid: int) -> Callable[[int, float], bool]:
     return ended
 
 
-def test_a_run_directory_that_cannot_be_made(tmp_path: Path, behave: Callable[[str], None]) -> None:
+def test_a_run_directory_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(MachineError, match="datapath of geth0 cannot be reached: Not a directory"):
         Datapaths(RunDir(tmp_path / "file")).start("geth0", START, [])
 
 
-def test_a_path_that_is_too_long(behave: Callable[[str], None], tmp_path: Path) -> None:
+def test_a_path_that_is_too_long(tmp_path: Path) -> None:
     with pytest.raises(MachineError, match="too long"):
         Datapaths(RunDir(tmp_path / ("x" * 120))).start("geth0", START, [])
 
@@ -206,16 +210,53 @@ def test_only_what_it_needs_is_inherited(rundir: RunDir, monkeypatch: pytest.Mon
     leak = os.open(os.devnull, os.O_RDONLY)
     os.set_inheritable(leak, True)
     datapaths = Datapaths(rundir)
-    process = datapaths._spawn("geth0")
-    with datapaths._first_connection("geth0", process) as sock:
+    pid, connection = datapaths._fork("geth0")
+    with connection:
         os.close(leak)
-        environment = Path(f"/proc/{process.pid}/environ").read_bytes()
-        listing = Path(f"/proc/{process.pid}/fd")
+        with pytest.raises(GpiomuxError, match="has not been started"):
+            packets.ask(connection, {"do": "report"})
+        environment = Path(f"/proc/{pid}/environ").read_bytes()
+        listing = Path(f"/proc/{pid}/fd")
         targets = {int(fd.name): os.readlink(fd) for fd in listing.iterdir()}
-        assert os.getsid(process.pid) == process.pid
-        packets.ask(sock, {"do": "stop"})
-    assert process.wait() == 0
-    rundir.datapath_socket("geth0").unlink()
+        name = Path(f"/proc/{pid}/comm").read_text()
+        status = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
+        assert os.getsid(pid) == pid
+    datapaths.stop("geth0")  # nobody holds its first connection any more: it may have ended by itself
     assert b"SECRET" not in environment
     assert [targets[0], targets[1]] == ["/dev/null", "/dev/null"]
-    assert {target.partition(":")[0] for fd, target in targets.items() if fd > 2} <= {"socket", "anon_inode"}
+    assert [target.partition(":")[0] for fd, target in sorted(targets.items()) if fd > 2] == ["socket", "socket"]
+    assert name == "gpiomux:geth0\n"
+    assert [int(status[each], 16) for each in ("CapPrm", "CapEff", "CapInh", "CapAmb")] == [0] * 4
+    assert status["NoNewPrivs"].split() == ["1"]
+    datapaths.close()
+
+
+@pytest.mark.skipif(not becomes_other_users(), reason="not root, or a user namespace maps one user only")
+def test_each_has_a_user_of_its_own(rundir: RunDir) -> None:
+    real, other = Datapaths(rundir), Datapaths(rundir)
+    started = [(one, link, one._fork(link)) for one, link in ((real, "geth0"), (real, "geth1"), (other, "geth2"))]
+    users = []
+    for _, _, (pid, connection) in started:
+        with pytest.raises(GpiomuxError):
+            packets.ask(connection, {"do": "report"})
+        status = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
+        assert status["Uid"] == status["Gid"]
+        assert status["Groups"].split() == []
+        users += sorted(set(status["Uid"].split()))
+    assert len(set(users)) == 3
+    assert all(int(user) in USER_IDS for user in users)
+    for one, link, (_, connection) in started:
+        connection.close()
+        one.stop(link)
+        one.close()
+
+
+def test_one_whose_daemon_has_gone_before_it_was_started_ends(rundir: RunDir) -> None:
+    datapaths = Datapaths(rundir)
+    pid, connection = datapaths._fork("geth0")
+    pidfd = os.pidfd_open(pid)
+    connection.close()
+    select.select([pidfd], [], [])
+    os.close(pidfd)
+    assert datapaths.exit_words(pid) == "exit status 0"
+    datapaths.stop("geth0")

@@ -33,6 +33,16 @@ PROTOCOL = 253
 """For experiments, RFC 3692; the kernel sends none of its own."""
 
 
+PROGRAM = """
+import socket, sys
+from gpiomux.datapath.privileges import USER_IDS, limit_privileges
+from gpiomux.datapath.process import run
+limit_privileges()
+run(int(sys.argv[1]), int(sys.argv[2]), USER_IDS[0])
+"""
+"""What the fork server does, without a fork."""
+
+
 class Datapath:
     """One process; ends with the block.
 
@@ -43,10 +53,12 @@ class Datapath:
         self.path = path
         with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
             listener.bind(str(path))
-            fd = listener.fileno()
+            self.first, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            fds = (listener.fileno(), theirs.fileno())
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "gpiomux.datapath", str(fd)], pass_fds=[fd], stderr=subprocess.PIPE
+                [sys.executable, "-c", PROGRAM, *map(str, fds)], pass_fds=fds, stderr=subprocess.PIPE
             )
+            theirs.close()
 
     def __enter__(self) -> Self:
         return self
@@ -54,6 +66,7 @@ class Datapath:
     def __exit__(self, *_: object) -> None:
         self.process.kill()
         self.process.communicate()
+        self.first.close()
 
     @property
     def alive(self) -> bool:

@@ -1,4 +1,4 @@
-"""A process that has given its privileges up: it is nobody, can do nothing, and cannot come back."""
+"""A process that has given its privileges up: it is another user, can do nothing, and cannot come back."""
 
 from __future__ import annotations
 
@@ -6,16 +6,18 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from gpiomux.datapath.privileges import NOBODY, maps
+from gpiomux.datapath.privileges import USER_IDS, free_user_id, maps, user_ids_in_use
+from gpiomux.errors import MachineError
 
 PROGRAM = """
 import ctypes, json, os, subprocess, sys  # now: afterwards the library may not be readable
 from pathlib import Path
-from gpiomux.datapath.privileges import drop_privileges
+from gpiomux.datapath.privileges import USER_IDS, drop_privileges, limit_privileges
 
 def attempt(what, *arguments):
     try:
@@ -25,7 +27,8 @@ def attempt(what, *arguments):
     return 0
 
 uid_map, gid_map = Path("/proc/self/uid_map"), Path(sys.argv[1])
-drop_privileges(uid_map, gid_map)
+limit_privileges()
+drop_privileges(USER_IDS[3], uid_map, gid_map)
 status = dict(line.split(":", 1) for line in Path("/proc/thread-self/status").read_text().splitlines())
 libc = ctypes.CDLL(None, use_errno=True)
 print(json.dumps({
@@ -47,7 +50,7 @@ def after_dropping(gid_map: str = "/proc/self/gid_map") -> dict[str, Any]:
     return told
 
 
-@pytest.mark.parametrize("gid_map", ["/proc/self/gid_map", "/dev/null"], ids=["mapped", "nobody-to-become"])
+@pytest.mark.parametrize("gid_map", ["/proc/self/gid_map", "/dev/null"], ids=["mapped", "no-other-user"])
 def test_no_capability_is_left(gid_map: str) -> None:
     """Also where a user namespace maps no other user: then only the capabilities can go."""
     told = after_dropping(gid_map)
@@ -68,16 +71,16 @@ def test_root_cannot_come_back() -> None:
     assert {int(word, 16) for word in capabilities if not word.startswith("Cap")} == {0}
 
 
-def becomes_nobody() -> bool:
+def becomes_another() -> bool:
     with open("/proc/self/uid_map", encoding="ascii") as uids, open("/proc/self/gid_map", encoding="ascii") as gids:
-        return os.geteuid() == 0 and maps(uids.read(), NOBODY) and maps(gids.read(), NOBODY)
+        return os.geteuid() == 0 and maps(uids.read(), USER_IDS[3]) and maps(gids.read(), USER_IDS[3])
 
 
-@pytest.mark.skipif(not becomes_nobody(), reason="no other user to become: not root, or a user namespace maps one only")
-def test_root_becomes_nobody() -> None:
+@pytest.mark.skipif(not becomes_another(), reason="not root, or a user namespace maps one user only")
+def test_root_becomes_another_user() -> None:
     told = after_dropping()
     status = told["status"]
-    assert status["Uid"] == status["Gid"] == [str(NOBODY)] * 4
+    assert status["Uid"] == status["Gid"] == [str(USER_IDS[3])] * 4
     assert told["groups"] == []
     assert told["regain_user"]
     assert told["shadow"]
@@ -97,4 +100,32 @@ def test_root_becomes_nobody() -> None:
     ],
 )
 def test_what_an_id_map_contains(id_map: str, contained: bool) -> None:
-    assert maps(id_map, NOBODY) == contained
+    assert maps(id_map, 65534) == contained
+
+
+def test_user_ids_in_use(tmp_path: Path) -> None:
+    for pid, lines in {"1": "Name:\tinit\nUid:\t0\t0\t0\t0\n", "77": "Uid:\t60706\t0\t0\t0\n"}.items():
+        (tmp_path / pid).mkdir()
+        (tmp_path / pid / "status").write_text(lines)
+    (tmp_path / "78").mkdir()  # a process that ends this moment
+    (tmp_path / "uptime").touch()
+    assert user_ids_in_use(tmp_path) == {0, 60706}
+    assert os.getuid() in user_ids_in_use(Path("/proc"))
+
+
+def test_a_free_user_id() -> None:
+    assert free_user_id({0, USER_IDS[0], USER_IDS[2]}) == USER_IDS[1]
+    with pytest.raises(MachineError, match="in use"):
+        free_user_id(set(USER_IDS))
+
+
+def test_the_fork_server_may_change_its_user_and_nothing_else() -> None:
+    program = "from gpiomux.datapath.privileges import *; limit_privileges(); print(open('/proc/self/status').read())"
+    told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+    status = dict(line.split(":", 1) for line in told.splitlines() if line)
+    allowed = 1 << 6 | 1 << 7 if os.geteuid() == 0 else 0
+    assert [int(status[name], 16) for name in ("CapPrm", "CapEff")] == [allowed] * 2
+    assert [int(status[name], 16) for name in ("CapInh", "CapAmb")] == [0] * 2
+    if os.geteuid() == 0:
+        assert int(status["CapBnd"], 16) == 0
+    assert status["NoNewPrivs"].split() == ["1"]
