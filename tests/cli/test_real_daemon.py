@@ -6,6 +6,8 @@ import json
 import os
 import select
 import signal
+import subprocess
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,7 +16,6 @@ from tests.cli.commands import ROOT, perform
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from gpiomux.rundir import RunDir
 
@@ -118,4 +119,68 @@ def test_down_finds_links_that_no_daemon_looks_after(rundir: RunDir) -> None:
     status, out, err = perform("down")
     assert (status, err) == (0, "")
     assert "- network namespace far\n" in out
+    assert left_in(rundir) == []
+
+
+def test_what_is_persisted_is_in_the_file_and_what_is_not_is_asked_about(tmp_path: Path) -> None:
+    file = tmp_path / "links.yaml"
+    file.write_text(Path(TWO_LINKS).read_text())
+    assert perform("apply", str(file)).status == 0
+    assert perform("add-child", "--persist", "geth0", "child1").out.endswith(f"~ file {file}\n")
+    assert perform("plan", str(file)) == (0, "nothing to do\n", "")
+    assert perform("add-mark", "child1", "7").status == 0
+    status, out, err = perform("apply", str(file))
+    assert (status, out) == (1, "")
+    assert "add-mark child1 7" in err
+    assert "changed since: add-mark child1 7\n" in perform("status").out
+    assert perform("add-mark", "--persist", "child1", "7") == (0, f"~ file {file}\n", "")
+    assert perform("apply", str(file)) == (0, "nothing to do\n", "")
+    assert perform("add-mark", "child1", "8").status == 0
+    assert perform("apply", "--reset-overlay", str(file)) == (0, "- mark 8 to child1 of geth0\n", "")
+    added = "    children:\n      - name: child1\n        marks: [7]\n"
+    assert file.read_text().replace(added, "") == Path(TWO_LINKS).read_text()
+
+
+def test_what_is_not_confirmed_can_be_taken_back_by_hand() -> None:
+    apply()
+    before = perform("show").out
+    status, token, err = perform("apply", "--confirm", "600", "-", stdin="links: []\n")
+    assert (status, len(token.split())) == (0, 1)
+    assert "- interface geth0 (tun), mtu 1500\n" in err
+    assert perform("confirm", "00").status == 2
+    assert perform("apply", TWO_LINKS).status == 1
+    assert perform("rollback").status == 0
+    assert perform("show").out == before
+    assert perform("confirm", token.strip()).status == 2
+    assert len(perform("history").out.splitlines()) == 5
+
+
+def test_a_confirmed_configuration_stays_and_drift_is_repaired() -> None:
+    token = perform("apply", "--confirm", "600", TWO_LINKS).out
+    assert perform("confirm", token.strip()) == (0, "confirmed\n", "")
+    assert perform("status", "--diff") == (0, "nothing to do\n", "")
+    subprocess.run(["ip", "address", "delete", "10.10.0.1/24", "dev", "geth0"], check=True)
+    drift = "+ address 10.10.0.1/24 on geth0\n"
+    assert perform("status", "--diff") == (2, drift, "")
+    assert perform("apply", TWO_LINKS) == (0, drift, "")
+    assert perform("status", "--diff").status == 0
+
+
+def test_restart_gives_a_link_another_process_and_touches_no_other() -> None:
+    apply()
+    before = json.loads(perform("status", "--json").out)["links"]
+    assert perform("restart", "geth0").status == 0
+    after = json.loads(perform("status", "--json").out)["links"]
+    assert after[0]["datapath"]["pid"] != before[0]["datapath"]["pid"]
+    assert after[1]["datapath"]["pid"] == before[1]["datapath"]["pid"]
+
+
+def test_down_all_needs_no_record(rundir: RunDir) -> None:
+    apply()
+    end(json.loads(perform("status", "--json").out)["daemon"]["pid"], signal.SIGKILL)
+    rundir.state.unlink()
+    assert perform("down") == (0, "no links are running\n", "")
+    status, out, err = perform("down", "--all")
+    assert (status, err) == (0, "")
+    assert "- interface geth0 (tun), mtu 1500\n" in out
     assert left_in(rundir) == []
