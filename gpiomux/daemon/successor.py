@@ -93,8 +93,16 @@ def _from_file(record: Record, args: Mapping[str, Any]) -> Record:
             f"{args['file']} would undo what was changed at run time: {'; '.join(map(str, edits))}",
             hint="write it into the file (--persist does), or drop it with --reset-overlay",
         )
-    path = args.get("path", "")
-    return Record(serial=record.serial + 1, base=wanted, config=wanted, cause="apply", file=args["file"], path=path)
+    # To apply again what runs is no new configuration to go back from, unless it could be taken back.
+    again = wanted == record.base == record.config and not args.get("confirm_s")
+    return Record(
+        serial=record.serial + (not again),
+        base=wanted,
+        config=wanted,
+        cause="apply",
+        file=args["file"],
+        path=args.get("path", ""),
+    )
 
 
 def _without(record: Record, links: tuple[str, ...], *, everything: bool) -> Record:

@@ -13,6 +13,7 @@ from gpiomux.daemon.boottime import now_s
 from gpiomux.daemon.record import Pending, Record
 from gpiomux.daemon.state_file import Intent
 from gpiomux.errors import ConflictError, DaemonError, UsageError
+from gpiomux.netdev.rtnl import Rtnl
 from gpiomux.rundir import RunDir
 from tests import namespaces
 from tests.daemon.world import TWO_LINKS, World, send_and_wait, wait_for
@@ -120,6 +121,21 @@ class TestOnTheKernel:
         wait_for(lambda: state_file.load(world.rundir).cause == "revert", "the guard's daemon takes it back")
         assert address(world) == "10.10.0.1/24"
         assert world.ask("diff")["operations"] == []
+
+    def test_a_daemon_killed_while_it_applies_is_followed_by_one_that_undoes_it(self, world: World) -> None:
+        """Nothing is recorded yet but the intent: half of the old state is gone, half of the new one is there."""
+        world.start()
+        world.apply()
+        send_and_wait(world.daemon(), signal.SIGKILL)
+        state_file.begin(world.rundir, Intent(namespaces=("far",), deadline_s=now_s()))
+        with Rtnl(None) as rtnl:
+            rtnl.remove_address("geth0", "10.10.0.1/24")
+            rtnl.add_address("geth0", "10.10.0.9/24")
+        guard.start(world.rundir)
+        wait_for(lambda: state_file.begun(world.rundir) is None, "the guard's daemon undoes it")
+        assert world.ask("diff")["operations"] == []
+        with Rtnl(None) as rtnl:
+            assert {it.address for it in rtnl.addresses() if it.ours} == {"10.10.0.1/24", "fd00:10::1/64"}
 
     def test_a_new_daemon_past_the_deadline_takes_it_back_first(self, world: World) -> None:
         world.start()

@@ -47,6 +47,14 @@ def test_a_file_begins_a_new_record() -> None:
     assert follow(APPLIED, "plan", text=PAIR, file="pair.yaml").config == CONFIG
 
 
+def test_what_runs_applied_again_is_no_new_configuration() -> None:
+    again = follow(APPLIED, "apply", text=PAIR, file="same.yaml")
+    assert (again.serial, again.file, again.path) == (4, "same.yaml", "")
+    assert follow(APPLIED, "apply", text=PAIR, file="same.yaml", confirm_s=60).serial == 5
+    assert follow(APPLIED, "apply", text=PAIR.replace("geth1", "geth2"), file="other.yaml").serial == 5
+    assert follow(with_child(), "apply", text=PAIR, file="same.yaml", reset_overlay=True).serial == 5
+
+
 @pytest.mark.parametrize("verb", ["apply", "plan"])
 def test_a_file_that_would_lose_edits_is_refused(verb: str) -> None:
     with pytest.raises(ConflictError) as caught:
