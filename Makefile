@@ -34,7 +34,8 @@ include tests/kernel/kernel.mk
 FUZZ_SECONDS ?= 60
 
 .PHONY: fuzz
-fuzz: $(FUZZ) ## Look for words and frames that the decoder cannot stand, for FUZZ_SECONDS (60). ARGS="FILE" replays.
+fuzz: $(FUZZ) ## Look for words, frames (FUZZ_SECONDS, 60) and configurations we cannot stand. ARGS="FILE" replays frames.
+	$(if $(ARGS),,$(VENV)/bin/python -m tests.fuzz.fuzz_configuration)
 	$(VENV)/bin/python -m tests.fuzz.fuzz_decoder -max_total_time=$(FUZZ_SECONDS) -max_len=2000 \
 		-artifact_prefix=fuzz- $(ARGS)
 
