@@ -75,8 +75,10 @@ def serving() -> Iterator[Server]:
         command = [sys.executable, "-c", PROGRAM, str(fd)]
         with subprocess.Popen(command, pass_fds=[fd], cwd=ROOT, stderr=subprocess.PIPE, text=True) as process:
             theirs.close()
-            yield Server(ours, process)
-            ours.close()
+            try:
+                yield Server(ours, process)
+            finally:
+                ours.close()
 
 
 def test_what_is_forked_is_a_process_of_its_own() -> None:
@@ -124,5 +126,6 @@ def test_requests_that_make_no_sense(message: dict[str, object]) -> None:
         with pytest.raises(GpiomuxError, match="fork server"):
             ask(server.sock, message)
         pid, connection = server.fork()
-        connection.close()
+        with connection:
+            assert connection.recv(100)
         assert server.end_of(pid) == 0
