@@ -171,7 +171,7 @@ class Session:
         """
         most = self._sending.data_bytes()
         sparse = self._schedule.sparse_next()
-        while self._schedule.sparse_next() or not sparse:
+        while not sparse or self._schedule.sparse_next():
             room = min(most - self._sending.unsent(), self._sending.room()) - RECORD_HEADER.size
             if room < MIN_PIECE_BYTES or (cut := self._schedule.next(room)) is None:
                 return

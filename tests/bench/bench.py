@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 from tests import namespaces, traffic
-from tests.bench import lines, links, plots, startup, words
+from tests.bench import lines, links, loaded, plots, startup, words
 from tests.bench.links import FAR, ROOT, cpu_seconds, gpiomux, status, wait_for_carrier
 from tests.bench.report import Figures, report
 
@@ -69,7 +69,7 @@ def main() -> int:
     gpiomux("apply", CONFIGURATION)
     try:
         wait_for_carrier()
-        figures = idle_load() | round_trips() | links.tcp(BULK_BYTES) | startup.figures()
+        figures = idle_load() | round_trips() | links.tcp(BULK_BYTES) | loaded.figures() | startup.figures()
     finally:
         gpiomux("down")
     print("measuring words, with and without the protocol", flush=True)
