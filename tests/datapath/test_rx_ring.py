@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
+import fcntl
 import select
 import socket
+import struct
 import subprocess
 import time
+from typing import TYPE_CHECKING
 
 import pytest
 
 from gpiomux.config.model import Mode
 from gpiomux.datapath.interfaces import Interfaces, Member
+from gpiomux.lines.wire_file import make_wire
 from gpiomux.netdev.marks import prepare_port
 from gpiomux.netdev.ports import open_port
 from gpiomux.netdev.rtnl import Rtnl
 from gpiomux.netdev.tuntap import PACKET_OVERHEAD_BYTES, open_tun, set_send_buffer
+from gpiomux.rundir import RunDir
 from gpiomux.wire.packet import Packet
-from tests.datapath.running import PATIENCE_S
+from tests.datapath.running import MTU, PATIENCE_S, Datapath, started_with
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
+TUNGETSNDBUF = 0x800454D3
+"""linux/if_tun.h"""
 RING = 8
 PACKETS = 100
 ETHERTYPE = 0x88B5
@@ -72,6 +82,20 @@ def test_packets_wait_for_a_slow_bridge_and_arrive_in_order() -> None:
             assert interfaces.waiting == 0
     finally:
         interfaces.close()
+
+
+@pytest.mark.netns
+@pytest.mark.parametrize("ring", [None, RING])
+def test_a_datapath_limits_what_its_interface_holds(tmp_path: Path, ring: int | None) -> None:
+    """Only where it is asked to: the limit costs native XDP."""
+    rundir = RunDir(tmp_path)
+    make_wire(rundir.wire("cable0"))
+    with Datapath(tmp_path / "a.sock") as datapath, started_with("geth0", "a", rundir) as (message, fds):
+        if ring is not None:
+            message["transport"]["rx_ring"] = ring
+        datapath.ask("start", fds, **message)
+        (limit_bytes,) = struct.unpack("i", fcntl.ioctl(fds[0], TUNGETSNDBUF, bytes(4)))
+    assert limit_bytes == (2**31 - 1 if ring is None else ring * (MTU + PACKET_OVERHEAD_BYTES))
 
 
 def wait_until_it_crosses(interfaces: Interfaces, far: socket.socket) -> None:
