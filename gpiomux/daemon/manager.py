@@ -73,6 +73,15 @@ class Manager:
         except DaemonError as err:
             self.damage = err
 
+    def require_record(self) -> None:
+        """Make sure that it is known what is applied.
+
+        Raises:
+            DaemonError: the state file is damaged.
+        """
+        if self.damage is not None:
+            raise DaemonError(self.damage.message, hint=self.damage.hint)
+
     @property
     def applied(self) -> Config:
         """The configuration that runs."""
@@ -96,8 +105,8 @@ class Manager:
             GpiomuxError: the request makes no sense, something is in the way, or an operation failed.
         """
         everything = request.verb == "down" and request.args["all"]
-        if self.damage is not None and not everything:
-            raise self.damage
+        if not everything:
+            self.require_record()
         match request.verb:
             case "confirm":
                 return self._confirm(request.args["token"])
@@ -125,8 +134,7 @@ class Manager:
         Raises:
             GpiomuxError: it cannot be done.
         """
-        if self.damage is not None:
-            raise self.damage
+        self.require_record()
         if self.revert():
             return
         intent = state_file.begun(self._rundir)
@@ -205,7 +213,21 @@ class Manager:
         if link in observed.silent:  # it would not answer when told to let its children go
             state = frozenset(it for it in state if not (isinstance(it, Attachment | Mark) and it.link == link))
         broken = observed.broken | {("datapath", link)}
-        return self._of_datapath(link, replace(observed, state=state, broken=broken), on_step)
+        try:
+            return self._of_datapath(link, replace(observed, state=state, broken=broken), on_step)
+        except GpiomuxError:
+            self._make_whole(link)
+            raise
+
+    def _make_whole(self, link: str) -> None:
+        """Give a process back what it lacks: to undo its failed restart makes one without the children of a silent one.
+
+        The supervisor would see to one that does not run, but not to this.
+        """
+        try:
+            self.revive(link)
+        except GpiomuxError as err:
+            _log.error("%s", err)
 
     def _of_datapath(self, link: str, observed: Observed, on_step: OnStep | None = None) -> Plan:
         """Do what has to be done about one process, and nothing else."""

@@ -103,8 +103,7 @@ class Service:
 
     async def _answer(self, request: Request, tell: Callable[[Progress], None], uid: int) -> dict[str, Any]:
         if request.verb in READING_VERBS:
-            if self._manager.damage is not None:
-                raise self._manager.damage
+            self._manager.require_record()
             loop = asyncio.get_running_loop()
             record, attempts = self._manager.record, dict(self._supervisor.attempts)
             return await loop.run_in_executor(self._readers, self._reading.answer, request, record, attempts)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,12 +20,15 @@ from gpiomux.errors import MachineError
 from gpiomux.netdev.rtnl import Rtnl
 from gpiomux.plan.diff import Plan
 from gpiomux.plan.operations import Change, Create, Remove
-from gpiomux.plan.state import Interface, Mark, Wire
+from gpiomux.plan.state import Attachment, Interface, Mark, Wire
 from gpiomux.rundir import RunDir
 from tests import namespaces
+from tests.daemon.world import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from gpiomux.plan.state import Resource
 
 ONE = """
 links:
@@ -74,11 +78,10 @@ class Daemons:
         return self._managers[-1]
 
     def end(self) -> None:
-        """Take everything down, and wait for the processes as their parent has to."""
+        """Take everything down, and end what starts processes."""
         self.next().change(request("down", links=[]))
         for manager in self._managers:
-            for pid in list(manager.datapaths._children):
-                manager.datapaths.exit_words(pid)
+            manager.datapaths.close()
 
 
 @pytest.mark.netns
@@ -122,6 +125,34 @@ class TestOnTheKernel:
         draft.rmdir()
         assert manager.record == Record()
         assert self.names() == set()
+
+    def test_a_restart_that_fails_leaves_the_link_as_it_was(
+        self, daemons: Daemons, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        manager = daemons.next()
+        manager.change(request("apply", text=ONE, file="one.yaml"))
+        manager.change(request("add-child", link="geth0", child="child1"))
+        old = manager.datapaths.find("geth0")
+        assert old is not None
+        os.close(old.pidfd)
+        create = KernelMachine.create
+        refused: list[Resource] = []
+
+        def refuse_once(machine: KernelMachine, resource: Resource) -> None:
+            if isinstance(resource, Attachment) and not refused:
+                refused.append(resource)
+                raise MachineError("the kernel says no", errno=5)
+            create(machine, resource)
+
+        with monkeypatch.context() as broken, frozen(old.pid):
+            broken.setattr(KernelMachine, "create", refuse_once)
+            with pytest.raises(MachineError, match="the kernel says no"):
+                manager.change(request("restart", link="geth0"))
+        assert refused
+        report = manager.datapaths.report("geth0")
+        assert report is not None
+        assert report["pid"] != old.pid
+        assert [child["name"] for child in report["children"]] == ["child1"]
 
     def test_a_change_that_could_not_be_undone_is_not_forgotten(
         self, daemons: Daemons, monkeypatch: pytest.MonkeyPatch
