@@ -149,6 +149,12 @@ class TwoEnds(RuleBasedStateMachine):
         self.sides[at].start(self.now_ns)
         self.carry(at, [0], list("axaaa"))
 
+    @rule(at=SIDES, on=st.booleans())
+    def hold(self, at: int, on: bool) -> None:
+        """Nobody takes what arrives at one end, or somebody does again."""
+        self.sides[at].endpoint.hold(on, self.now_ns)
+        self.carry(1 - at, [0, 1], list("aaa"))
+
     @rule(at=SIDES, mtu=st.sampled_from((1500, 1450)))
     def change_mtu(self, at: int, mtu: int) -> None:
         """First at one end, then at the other; something is under way meanwhile."""
@@ -161,6 +167,8 @@ class TwoEnds(RuleBasedStateMachine):
     @rule()
     def heal(self) -> None:
         """Without faults both find each other, and all that was sent with these carriers arrives."""
+        for side in self.sides:
+            side.endpoint.hold(False, self.now_ns)
         for _ in range(HEALING_TURNS):
             self.talk(0)
             self.observe()
