@@ -92,6 +92,7 @@ class Service:
             # The loop must go on while the threads end: what they do may still tell progress.
             await asyncio.to_thread(self._worker.shutdown)
             await asyncio.to_thread(self._readers.shutdown)
+            await asyncio.to_thread(self._manager.datapaths.close)
         self._clean_up()
         _log.info("ended" if self._manager.idle else "ended; datapaths go on")
 

@@ -7,11 +7,12 @@ a figure of another machine or another day says little. The table is printed, an
 from __future__ import annotations
 
 import sys
+import tempfile
 import time
 from pathlib import Path
 
 from tests import namespaces, traffic
-from tests.bench import lines, links, loaded, plots, startup, words
+from tests.bench import lines, links, loaded, manager, plots, startup, words
 from tests.bench.links import FAR, ROOT, cpu_seconds, gpiomux, status, wait_for_carrier
 from tests.bench.report import Figures, report
 
@@ -74,6 +75,9 @@ def main() -> int:
         gpiomux("down")
     print("measuring words, with and without the protocol", flush=True)
     figures |= lines.ratios() | words.figures()
+    print(f"applying up to {manager.COUNTS[-1]} links; minutes", flush=True)
+    with tempfile.TemporaryDirectory() as directory:
+        figures |= manager.figures(Path(directory))
     report(figures, OUTPUT)
     for path in plots.draw(OUTPUT.parent):
         print(f"drawn: {path.relative_to(ROOT)}")
