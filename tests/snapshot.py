@@ -41,7 +41,7 @@ def take(run_directory: Path, *, records: bool = True) -> Snapshot:
     """
     names = sorted(namespaces.network_names())
     return {
-        "networks": {name or "here": _network(name) for name in ("", *names)},
+        "networks": {"here": _network(""), **{name: _named_network(name) for name in names}},
         "files": {name: about for name, about in _files(run_directory) if records or not name.endswith(".json")},
         "datapaths": sorted(_datapaths(run_directory)),
     }
@@ -61,6 +61,13 @@ def _differing(place: str, before: object, after: object) -> Iterator[str]:
             yield from (f"{place}: {sign} {json.dumps(entry)}" for entry in entries if entry not in others)
     elif before != after:
         yield f"{place}: was {json.dumps(before)}, is {json.dumps(after)}"
+
+
+def _named_network(name: str) -> dict[str, Any]:
+    try:
+        return _network(name)
+    except (subprocess.CalledProcessError, OSError):  # it comes or goes this very moment, and is like no other
+        return {"cannot be looked at": True}
 
 
 def _network(name: str) -> dict[str, Any]:
@@ -145,11 +152,11 @@ def _datapaths(run_directory: Path) -> Iterator[str]:
         with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as sock:
             try:
                 sock.connect(os.fspath(path))
-            except ConnectionRefusedError:
-                yield f"{path.stem}: nobody listens"
-            else:
                 sock.send(b'{"do": "report"}')
-                report = json.loads(sock.recv(1 << 16)).get("ok", {})
-                kept = {key: report.get(key) for key in ("link", "transport", "mtu", "gone")}
-                kept["children"] = sorted(report.get("children", ()), key=json.dumps)
-                yield f"{path.stem}: {json.dumps(kept)}"
+                report = json.loads(sock.recv(1 << 16) or b"{}").get("ok", {})
+            except (ConnectionError, FileNotFoundError):  # it has ended, or ends this very moment
+                yield f"{path.stem}: nobody answers"
+                continue
+            kept = {key: report.get(key) for key in ("link", "transport", "mtu", "gone")}
+            kept["children"] = sorted(report.get("children", ()), key=json.dumps)
+            yield f"{path.stem}: {json.dumps(kept)}"

@@ -32,6 +32,7 @@ LINE = 400
 EXAMPLES = {name: (ROOT / "configs" / name).read_text() for name in ("two-links.yaml", "three-modes.yaml")}
 """Those that need no GPIO."""
 
+# Ethernet addresses are written down, because the kernel draws others each time.
 RICH = """
 links:
   - name: near0
@@ -45,9 +46,10 @@ links:
       - {to: 10.21.0.0/16, via: 10.20.0.2, metric: 5}
       - {to: "fd00:21::/64", via: "fd00:20::2"}
     children:
-      - {name: child1, marks: [7, 8], addresses: [10.20.7.1/24], netns: side}
-      - {name: child2, mtu: 1400}
-  - {name: far0, mode: eth, medium: sim, wire: rope0, protocol: {reader: 2, writer: 1}, netns: far}
+      - {name: child1, marks: [7, 8], addresses: [10.20.7.1/24], netns: side, mac: 02:00:00:00:00:11}
+      - {name: child2, mtu: 1400, mac: 02:00:00:00:00:12}
+  - {name: far0, mode: eth, medium: sim, wire: rope0, protocol: {reader: 2, writer: 1}, netns: far,
+     mac: 02:00:00:00:00:03}
   - {name: lone, mode: net_hdr, medium: sim, wire: {name: rope1, external: true}, protocol: {reader: 1, writer: 1},
      up: false}
 """
@@ -65,9 +67,10 @@ links:
       - {to: 10.21.0.0/16, via: 10.20.0.2, metric: 6}
       - {to: "fd00:21::/64", via: "fd00:20::2"}
     children:
-      - {name: child2, mtu: 1400, marks: [8]}
-      - {name: child1, marks: [7], addresses: [10.20.7.1/24], netns: other}
-  - {name: far0, mode: eth, medium: sim, wire: rope0, protocol: {reader: 2, writer: 1}, netns: other, mtu: 1450}
+      - {name: child2, mtu: 1400, marks: [8], mac: 02:00:00:00:00:12}
+      - {name: child1, marks: [7], addresses: [10.20.7.1/24], netns: other, mac: 02:00:00:00:00:11}
+  - {name: far0, mode: eth, medium: sim, wire: rope0, protocol: {reader: 2, writer: 1}, netns: other, mtu: 1450,
+     mac: 02:00:00:00:00:03}
   - {name: lone, mode: net_hdr, medium: sim, wire: {name: rope1, external: true}, protocol: {reader: 1, writer: 1},
      addresses: ["fd00:22::1/64"], delivery: datagram}
 """
