@@ -202,7 +202,9 @@ def _flow_range(text: str, listed: Node, position: int) -> tuple[int, int]:
         return item.start, listed.items[position + 1].start
     if position and _same_line(text, listed.items[position - 1].end, item.start):
         return listed.items[position - 1].end, item.end
-    return item.start, item.end  # a comma may stay behind the last item, and with it the comment of the one before
+    # With its own comma: that of the item before stays, and the comment behind that.
+    comma = item.end + len(text[item.end :]) - len(text[item.end :].lstrip(" "))
+    return item.start, comma + 1 if text[comma] == "," else item.end
 
 
 def _cut(text: str, start: int, end: int) -> str:
