@@ -294,6 +294,5 @@ def test_the_text_means_what_the_edit_means_and_keeps_every_comment_line(data: s
     left = iter(new.splitlines())  # in their order; what stood behind a removed item may have become one more
     assert [line for line in comments if line not in left] == []
     if verb.startswith("add"):
-        assert not [
-            line for line in text.splitlines() if line not in new.splitlines() and "]" not in line and "}" not in line
-        ]
+        changed = [line for line in text.splitlines() if line not in new.splitlines()]
+        assert len(changed) <= 1, "a line in brackets or braces grows, all others stay"
