@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 from tests import namespaces, traffic
-from tests.bench import lines, links, loaded, manager, plots, startup, words
+from tests.bench import channels, lines, links, loaded, manager, plots, startup, words
 from tests.bench.links import FAR, ROOT, cpu_seconds, gpiomux, status, wait_for_carrier
 from tests.bench.report import Figures, report
 
@@ -75,6 +75,8 @@ def main() -> int:
         gpiomux("down")
     print("measuring words, with and without the protocol", flush=True)
     figures |= lines.ratios() | words.figures()
+    print("measuring channels against a bare loop", flush=True)
+    figures |= channels.figures()
     print(f"applying up to {manager.COUNTS[-1]} links; minutes", flush=True)
     with tempfile.TemporaryDirectory() as directory:
         figures |= manager.figures(Path(directory))
