@@ -66,6 +66,7 @@ def test_the_numbers_are_those_of_the_code() -> None:
         f"between {timing.MIN_TIMEOUT_NS // millisecond} milliseconds and {timing.MAX_TIMEOUT_NS / second:g} seconds",
         f"between {timing.MIN_FRAME_DATA_BYTES} and {timing.MAX_FRAME_DATA_BYTES}",
         f"square root of {timing.OVERHEAD_BYTES}",
+        f"more than {timing.FRAME_NS / second:g} seconds",
         f"1 to {timing.MAX_FRAME_DATA_BYTES} bytes of the stream",
         f"length of the piece, at most {record.MAX_PIECE_BYTES}",
         f"0 to {record.LANES - 1}",

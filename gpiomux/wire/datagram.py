@@ -49,8 +49,8 @@ class SendDatagrams:
         """Add a record; at most `room`."""
         self._bytes += data
 
-    def take(self) -> tuple[int, bytes] | None:
-        """Position (modulo DATAGRAM_POSITION_MODULUS) and data of the next frame."""
+    def take(self, _most_bytes: int = MAX_FRAME_DATA_BYTES) -> tuple[int, bytes] | None:
+        """Position (modulo DATAGRAM_POSITION_MODULUS) and data of the next frame: all that was appended."""
         if not self._bytes:
             return None
         self._base += self._going

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from gpiomux.wire import frame as frames
 from gpiomux.wire.codec import Decoder, Encoder
@@ -19,6 +19,7 @@ from gpiomux.wire.frame import Data, Hello, WireMode
 from gpiomux.wire.packet import MAX_PACKET_BYTES, Packet
 from gpiomux.wire.peering import BROKEN, Peering
 from gpiomux.wire.session import Session
+from gpiomux.wire.timing import Pace
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,6 +44,14 @@ class Settings:
     """Resend nothing; both ends must agree."""
     tx_ring: int = 256
     """Packets that may wait here for the wire; of more, the flow that holds most loses its oldest."""
+
+
+class _Going(NamedTuple):
+    """A frame whose words are going out."""
+
+    begun_ns: int
+    line_bytes: int
+    hello: bool
 
 
 class Endpoint:
@@ -72,6 +81,9 @@ class Endpoint:
         self._session: Session | None = None
         """While there is a carrier."""
         self._held = False
+        self._pace = Pace()
+        self._going: _Going | None = None
+        """The frame that `to_send` gave last, until it has gone out."""
 
     # Packets in.
 
@@ -136,7 +148,7 @@ class Endpoint:
             self._lose_carrier(self.peering.reason)
         elif self._session is None:
             settings = self._settings
-            self._session = Session(self.counters, settings.tx_ring, now_ns, datagram=settings.datagram)
+            self._session = Session(self.counters, self._pace, settings.tx_ring, now_ns, datagram=settings.datagram)
             if self._held:
                 self._session.hold(True, now_ns)
             self.counters.carrier_changes += 1
@@ -167,7 +179,10 @@ class Endpoint:
         if frame is None:
             return b""
         self.counters.tx_frames += 1
-        return self._encoder.encode(frames.encode(frame), resynchronise=isinstance(frame, Hello))
+        hello = isinstance(frame, Hello)
+        words = self._encoder.encode(frames.encode(frame), resynchronise=hello)
+        self._going = _Going(now_ns, len(words) * self._settings.width_out // 8, hello)
+        return words
 
     def _next_frame(self, now_ns: int) -> frames.Frame | None:
         if self.peering.hello_due(now_ns):
@@ -176,6 +191,11 @@ class Endpoint:
 
     def gone_out(self, now_ns: int) -> None:
         """The peer has taken the last word of what `to_send` gave: timers of that frame start."""
+        if self._going is not None:
+            self._pace.sent(self._going.line_bytes, now_ns - self._going.begun_ns)
+            if self._going.hello:
+                self.peering.hello_gone_out(now_ns)
+            self._going = None
         if self._session is not None:
             self._session.gone_out(now_ns)
 

@@ -96,7 +96,7 @@ class Peering:
         self._unheard_ns: int | None = None
         """Since when a peer is heard that does not name our epoch; None: it does, or there is none."""
         self._said_ns: int | None = None
-        """When the last hello was handed out; None: one is due now."""
+        """When the last hello was handed out, or has gone out; None: one is due now."""
 
     def hears(self, hello: Hello, now_ns: int) -> bool:
         """Take a hello. Returns True if it is from another run of the peer than the one before."""
@@ -156,6 +156,11 @@ class Peering:
         """The hello to be sent now."""
         self._said_ns = now_ns
         return self.own
+
+    def hello_gone_out(self, now_ns: int) -> None:
+        """The peer has taken the last word of a hello: the next one, unless due at once, leaves a slow line to data."""
+        if self._said_ns is not None:
+            self._said_ns = now_ns
 
     def deadline_ns(self, *, can_say: bool) -> int | None:
         """When silence, and if something can be sent `hello_due`, must be looked at next; None: no need to."""

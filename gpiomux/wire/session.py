@@ -21,6 +21,7 @@ from gpiomux.wire.timing import OVERHEAD_BYTES
 if TYPE_CHECKING:
     from gpiomux.wire.counters import Counters
     from gpiomux.wire.packet import Packet
+    from gpiomux.wire.timing import Pace
 
 ACK_EVERY = 8
 """Data frames that may stay unacknowledged while more keep coming."""
@@ -47,17 +48,19 @@ MOST_ACK_BYTES = ack_bytes(Ack(0, ((0, 0),) * MAX_RANGES))
 class Session:
     """Both directions of one session."""
 
-    def __init__(self, counters: Counters, tx_ring: int, now_ns: int, *, datagram: bool) -> None:
+    def __init__(self, counters: Counters, pace: Pace, tx_ring: int, now_ns: int, *, datagram: bool) -> None:
         """Begin at position 0 in both directions.
 
         Args:
             counters: where packets and faults are counted.
+            pace: how fast the line is, which is known longer than a session lasts.
             tx_ring: packets that may wait for the wire.
             now_ns: the time.
             datagram: resend nothing.
         """
         self._said_ns = now_ns
         self._counters = counters
+        self._pace = pace
         self._datagram = datagram
         self._schedule = Schedule(tx_ring)
         self._sending = SendDatagrams() if datagram else SendStream()
@@ -148,11 +151,12 @@ class Session:
         return ack
 
     def _next_data(self) -> Data | None:
+        most = min(self._sending.data_bytes(), self._pace.data_bytes())
         if self._sending.has_lost:
             self._counters.tx_resent += 1
         else:
-            self._fill_frame()
-        taken = self._sending.take()
+            self._fill_frame(most)
+        taken = self._sending.take(most)
         if taken is None:
             return None
         if not self._receiving.has_gap:  # an acknowledgement with ranges still has to be said
@@ -164,12 +168,11 @@ class Session:
             return Data(position % POSITION_MODULUS, position // POSITION_MODULUS, data)
         return Data(position, self._receiving.expected, data)
 
-    def _fill_frame(self) -> None:
-        """Move pieces of packets into the stream until there is enough for a frame.
+    def _fill_frame(self, most: int) -> None:
+        """Move pieces of packets into the stream until there is enough for a frame of `most` bytes.
 
         Sparse packets have a frame to themselves: bulk behind them would only make them arrive later.
         """
-        most = self._sending.data_bytes()
         sparse = self._schedule.sparse_next()
         while not sparse or self._schedule.sparse_next():
             room = min(most - self._sending.unsent(), self._sending.room()) - RECORD_HEADER.size

@@ -17,7 +17,7 @@ from operator import itemgetter
 from typing import NamedTuple
 
 from gpiomux.wire.frame import POSITION_MODULUS, Ack
-from gpiomux.wire.timing import MIN_FRAME_DATA_BYTES, LossRate, RoundTrip
+from gpiomux.wire.timing import MAX_FRAME_DATA_BYTES, MIN_FRAME_DATA_BYTES, LossRate, RoundTrip
 
 WINDOW_BYTES = 24 * 1024
 """Bytes that may be on their way; less than half of POSITION_MODULUS, so that old and new positions differ."""
@@ -111,9 +111,13 @@ class SendStream:
         """Add bytes at the end; at most `room`."""
         self._bytes += data
 
-    def take(self) -> tuple[int, bytes] | None:
-        """Position (modulo POSITION_MODULUS) and data of the next frame: what is lost first, then what is new."""
-        most = self.data_bytes()
+    def take(self, most_bytes: int = MAX_FRAME_DATA_BYTES) -> tuple[int, bytes] | None:
+        """Position (modulo POSITION_MODULUS) and data of the next frame: what is lost first, then what is new.
+
+        Args:
+            most_bytes: length of the data at most, even if `data_bytes` is more.
+        """
+        most = min(self.data_bytes(), most_bytes)
         first_time = not self._lost
         if first_time:
             start, end = self._sent, self.end

@@ -1,4 +1,4 @@
-"""What a sender learns from acknowledgements: how long a round trip takes, and how often frames are lost."""
+"""What a sender learns: how long a round trip takes, how often frames are lost, and how fast the line is."""
 
 from __future__ import annotations
 
@@ -14,6 +14,9 @@ OVERHEAD_BYTES = 16
 MIN_FRAME_DATA_BYTES = 32
 MAX_FRAME_DATA_BYTES = 512
 """A packet of another flow waits so long at most."""
+FRAME_NS = 400_000_000
+"""No frame should be on its way for longer: only whole frames show the peer that we live, and of its patience
+(`peering.SILENCE_NS`) most is to be left for a line or a process that stands still for a while."""
 FIRST_BYTES = 1024
 LOSS_MEMORY_BYTES = 32 * 1024
 """After so many bytes, earlier losses count half."""
@@ -85,3 +88,25 @@ class LossRate:
             return MAX_FRAME_DATA_BYTES
         best = isqrt(OVERHEAD_BYTES * self._bytes // self._losses)
         return min(max(best, MIN_FRAME_DATA_BYTES), MAX_FRAME_DATA_BYTES)
+
+
+class Pace:
+    """How fast the peer takes our words, and how much data a frame may carry so that it is over soon.
+
+    A line that has become slower is believed at once, one that has become faster by half with each frame: a frame that
+    is too long costs the carrier, one that is too short a few bytes.
+    """
+
+    def __init__(self) -> None:
+        self._byte_ns = 0
+        """What a byte on the line is thought to take; nothing is known at first."""
+
+    def sent(self, line_bytes: int, took_ns: int) -> None:
+        """Count a frame of so many bytes on the line, at least 1, whose words took so long."""
+        self._byte_ns = max(took_ns // line_bytes, self._byte_ns // 2)
+
+    def data_bytes(self) -> int:
+        """The data that the next frame should carry at most."""
+        if self._byte_ns * (MAX_FRAME_DATA_BYTES + OVERHEAD_BYTES) <= FRAME_NS:
+            return MAX_FRAME_DATA_BYTES
+        return max(FRAME_NS // self._byte_ns - OVERHEAD_BYTES, MIN_FRAME_DATA_BYTES)

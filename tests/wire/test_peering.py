@@ -140,6 +140,21 @@ def test_hellos_repeat() -> None:
     assert not one.hello_due(2 * HELLO_INTERVAL_NS - 1)
 
 
+def test_a_hello_that_takes_long_is_followed_by_a_whole_interval() -> None:
+    """Else a slow line would carry nothing but hellos."""
+    one = up()
+    one.hello_gone_out(3 * HELLO_INTERVAL_NS)
+    assert not one.hello_due(4 * HELLO_INTERVAL_NS - 1)
+    assert one.hello_due(4 * HELLO_INTERVAL_NS)
+
+
+def test_a_hello_that_is_due_at_once_does_not_wait_for_the_one_before() -> None:
+    one = up()
+    one.set_mtu(1400)
+    one.hello_gone_out(1)
+    assert one.hello_due(1)
+
+
 def test_a_peer_without_a_word_is_gone() -> None:
     one = up()
     assert not one.silent_since(SILENCE_NS - 1)

@@ -24,7 +24,7 @@ from gpiomux.wire.session import (
     ack_bytes,
 )
 from gpiomux.wire.stream import MAX_RANGES, WINDOW_BYTES
-from gpiomux.wire.timing import INITIAL_TIMEOUT_NS, MAX_FRAME_DATA_BYTES, OVERHEAD_BYTES
+from gpiomux.wire.timing import INITIAL_TIMEOUT_NS, MAX_FRAME_DATA_BYTES, OVERHEAD_BYTES, Pace
 
 if TYPE_CHECKING:
     from gpiomux.wire.frame import Frame
@@ -39,7 +39,7 @@ def _long_frames(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def make_session(*, datagram: bool = False, tx_ring: int = 64) -> Session:
-    return Session(Counters(), tx_ring, 0, datagram=datagram)
+    return Session(Counters(), Pace(), tx_ring, 0, datagram=datagram)
 
 
 def counters_of(session: Session) -> Counters:

@@ -1,4 +1,4 @@
-"""What a sender learns: the timeout of RFC 6298, and the length of frames that wastes least."""
+"""What a sender learns: the timeout of RFC 6298, and the length of frames that wastes least and is over in time."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from gpiomux.wire.timing import (
     FIRST_BYTES,
+    FRAME_NS,
     INITIAL_TIMEOUT_NS,
     LOSS_MEMORY_BYTES,
     MAX_FRAME_DATA_BYTES,
@@ -18,6 +19,7 @@ from gpiomux.wire.timing import (
     MIN_TIMEOUT_NS,
     OVERHEAD_BYTES,
     LossRate,
+    Pace,
     RoundTrip,
 )
 
@@ -152,3 +154,43 @@ def test_the_length_keeps_its_bounds(steps: list[int | None]) -> None:
         else:
             rate.sent(step)
         assert MIN_FRAME_DATA_BYTES <= rate.data_bytes() <= MAX_FRAME_DATA_BYTES
+
+
+# The pace of the line.
+
+LONGEST_LINE_BYTES = MAX_FRAME_DATA_BYTES + OVERHEAD_BYTES
+
+
+def test_a_line_that_is_not_known_or_fast_carries_long_frames() -> None:
+    pace = Pace()
+    assert pace.data_bytes() == MAX_FRAME_DATA_BYTES
+    pace.sent(LONGEST_LINE_BYTES, FRAME_NS)
+    assert pace.data_bytes() == MAX_FRAME_DATA_BYTES
+
+
+@pytest.mark.parametrize("byte_ns", [1_000_000, 2_000_000, 5_000_000])
+def test_frames_are_as_long_as_the_line_carries_in_time(byte_ns: int) -> None:
+    pace = Pace()
+    pace.sent(48, 48 * byte_ns)
+    taken_ns = (pace.data_bytes() + OVERHEAD_BYTES) * byte_ns
+    assert FRAME_NS - byte_ns < taken_ns <= FRAME_NS
+
+
+def test_a_slower_line_is_believed_at_once_and_a_faster_one_by_half() -> None:
+    pace = Pace()
+    pace.sent(LONGEST_LINE_BYTES, 1)
+    pace.sent(48, 48 * 8 * 1_000_000)
+    lengths = [pace.data_bytes()]
+    while lengths[-1] < MAX_FRAME_DATA_BYTES:
+        pace.sent(48, 48)
+        lengths.append(pace.data_bytes())
+    assert [length + OVERHEAD_BYTES for length in lengths] == [50, 100, 200, 400, LONGEST_LINE_BYTES]
+
+
+def test_no_line_is_too_slow_for_the_shortest_frame() -> None:
+    pace = Pace()
+    pace.sent(13, 3600 * 1_000_000_000)
+    assert pace.data_bytes() == MIN_FRAME_DATA_BYTES
+    for _ in range(40):
+        pace.sent(48, 48)
+    assert pace.data_bytes() == MAX_FRAME_DATA_BYTES
