@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from gpiomux.datapath.privileges import USER_IDS
 from tests.kernel import chips, modem
 from tests.kernel.chips import two_links
 
@@ -142,14 +143,17 @@ def test_who_may_open_a_chip(host: Host) -> None:
     sources = [str(modem.chip(end)) for end in (0, 1)]
     assert [opens(node) for node in (nodes["geth0"], nodes["geth1"], *sources)] == [True, False, False, False]
     processes = host.datapaths()
+    users = set()
     for pid in processes.values():
         with open(f"/proc/{pid}/status", encoding="ascii") as status:
             fields = dict(line.split(":", 1) for line in status)
-        for ids in ("Uid", "Gid"):
-            assert fields[ids].split() == ["65534"] * 4
+        (user,) = {int(one) for name in ("Uid", "Gid") for one in fields[name].split()}
+        assert user in USER_IDS
+        users.add(user)
         assert fields["Groups"].split() == []
         assert [int(fields[name], 16) for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")] == [0] * 5
         assert fields["NoNewPrivs"].strip() == "1"
+    assert len(users) == len(processes), "each has a user of its own"
     changed = text.replace('"0660"', '"0600"')
     output = host.gpiomux("apply", host.file(changed))
     assert output.startswith("~ chip of geth0: ")
