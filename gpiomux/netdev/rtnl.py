@@ -1,4 +1,7 @@
-"""The few rtnetlink requests we make, in our words and with our errors; pyroute2 is imported only when one is made."""
+"""The few rtnetlink requests we make, in our words and with our errors; pyroute2 is imported for changes only.
+
+Numbers are from linux/if_link.h, linux/if_addr.h and linux/rtnetlink.h.
+"""
 
 from __future__ import annotations
 
@@ -6,25 +9,42 @@ import errno
 import ipaddress
 import os
 import socket
+import struct
+import sys
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 from gpiomux.errors import MachineError
 from gpiomux.netdev.inside import entered
+from gpiomux.netdev.netlink import Netlink, attribute, attributes
 from gpiomux.netdev.tags import PROTOCOL
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
     from types import TracebackType
 
 _MAIN_TABLE = 254
 _UNICAST = 1
-_SKIP_STATISTICS = 8  # RTEXT_FILTER_SKIP_STATS: a dump of links is half as long without counters
 _IFF_UP = 1
 _TYPE_TAP = 2  # IFLA_TUN_TYPE, from linux/if_tun.h
-_DEFAULT_METRICS = {socket.AF_INET: 0, socket.AF_INET6: 1024}  # IP6_RT_PRIO_USER
-_DUMP_ATTEMPTS = 10
+_DEFAULT_METRICS: dict[int, int] = {socket.AF_INET: 0, socket.AF_INET6: 1024}  # IP6_RT_PRIO_USER
+_ADDRESS_BYTES: dict[int, int] = {socket.AF_INET: 4, socket.AF_INET6: 16}
+_MAC_BYTES = 6
+
+_GET_LINK, _GET_ADDRESS, _GET_ROUTE = 18, 22, 26
+_LINK = struct.Struct("=BxHiII")
+"""Family, hardware type, index, flags, change."""
+_ADDRESS = struct.Struct("=BBBBI")
+"""Family, prefix length, flags, scope, index of the interface."""
+_ROUTE = struct.Struct("=BBBBBBBBI")
+"""Family, prefix length, that of the source, TOS, table, protocol, scope, type, flags."""
+_IFLA_ADDRESS, _IFLA_IFNAME, _IFLA_MTU, _IFLA_LINKINFO, _IFLA_IFALIAS, _IFLA_CARRIER = 1, 3, 4, 18, 20, 33
+_INFO_KIND, _INFO_DATA, _TUN_TYPE, _TUN_PI = 1, 2, 3, 4
+_IFA_ADDRESS, _IFA_LOCAL, _IFA_PROTO = 1, 2, 11
+_RTA_DST, _RTA_OIF, _RTA_GATEWAY, _RTA_PRIORITY, _RTA_TABLE = 1, 4, 5, 6, 15
+_WITHOUT_COUNTERS = attribute(29, struct.pack("=I", 8))
+"""IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS: what is told of a link is half as long."""
 
 _HINTS = {errno.EPERM: "this needs CAP_NET_ADMIN in that network namespace"}
 
@@ -74,14 +94,16 @@ class RouteInfo:
 class Rtnl:
     """Asks and changes one network namespace; use it in a `with` statement.
 
-    The netlink socket stays in the namespace in which it was opened, so the thread is there for the opening only.
+    A netlink socket stays in the namespace in which it was opened, so the thread is there for the opening only: of one
+    to ask with at the beginning, and of one to change with at the first change.
 
     *Threads and processes:* one object, one thread.
     """
 
     def __init__(self, netns: str | None) -> None:
         self._netns = netns
-        self._route: Any = None
+        self._asking: Netlink
+        self._changing: Any = None
 
     def __enter__(self) -> Self:
         """Open the netlink socket.
@@ -89,16 +111,16 @@ class Rtnl:
         Raises:
             MachineError: no such namespace, or it cannot be entered.
         """
-        from pyroute2 import IPRoute  # type: ignore[import-untyped]  # late: costs 0.2 s
-
-        with entered(self._netns):
-            self._route = IPRoute(ext_ack=True, strict_check=True)
+        with entered(self._netns), self._refusals("", "open a netlink socket"):
+            self._asking = Netlink()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, err: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._route.close()
+        self._asking.close()
+        if self._changing is not None:
+            self._changing.close()
 
     def links(self) -> list[LinkInfo]:
         """All interfaces of the namespace.
@@ -106,7 +128,7 @@ class Rtnl:
         Raises:
             MachineError: the kernel refused.
         """
-        return [_link_info(message) for message in self._dump("link", ext_mask=_SKIP_STATISTICS)]
+        return [_link_info(message) for message in self._links()]
 
     def addresses(self) -> list[AddressInfo]:
         """All addresses of the namespace.
@@ -116,12 +138,17 @@ class Rtnl:
         """
         names = self._names()
         found = []
-        for message in self._dump("addr", family=socket.AF_UNSPEC):
-            if message["index"] in names:  # an interface may appear between the two dumps
-                text = message.get_attr("IFA_LOCAL") or message.get_attr("IFA_ADDRESS")
-                address = ipaddress.ip_interface(f"{text}/{message['prefixlen']}").with_prefixlen
-                ours = message.get_attr("IFA_PROTO") == PROTOCOL
-                found.append(AddressInfo(interface=names[message["index"]], address=address, ours=ours))
+        with self._refusals("", "list addresses"):
+            messages = self._asking.dump(_GET_ADDRESS, _ADDRESS.pack(0, 0, 0, 0, 0))
+        for message in messages:
+            family, length, _, _, index = _ADDRESS.unpack_from(message)
+            told = attributes(message, _ADDRESS.size)
+            local = told.get(_IFA_LOCAL) or told.get(_IFA_ADDRESS)
+            # An interface may appear between the two dumps; what is no IP address belongs to another protocol.
+            if index in names and local is not None and family in _DEFAULT_METRICS:
+                address = f"{ipaddress.ip_address(local)}/{length}"
+                ours = told.get(_IFA_PROTO) == bytes((PROTOCOL,))
+                found.append(AddressInfo(interface=names[index], address=address, ours=ours))
         return found
 
     def routes(self) -> list[RouteInfo]:
@@ -132,12 +159,10 @@ class Rtnl:
         """
         names = self._names()
         found = []
-        for family in (socket.AF_INET, socket.AF_INET6):
-            for message in self._dump("route", family=family):
-                # Table numbers above 255 stand in the attribute only.
-                in_main = (message.get_attr("RTA_TABLE") or message["table"]) == _MAIN_TABLE
-                if in_main and message["type"] == _UNICAST and message.get_attr("RTA_OIF") in names:
-                    found.append(_route_info(message, names))
+        for family in _DEFAULT_METRICS:
+            with self._refusals("", "list routes"):
+                messages = self._asking.dump(_GET_ROUTE, _ROUTE.pack(family, 0, 0, 0, 0, 0, 0, 0, 0))
+            found += [route for message in messages if (route := _route_info(message, family, names)) is not None]
         return found
 
     def set_alias(self, name: str, alias: str) -> None:
@@ -211,26 +236,33 @@ class Rtnl:
             MachineError: the kernel refused.
         """
         with self._refusals(name, "delete it"):
-            self._route.link("del", index=self._index(name))
+            self._change("link", "del", index=self._index(name))
+
+    def _links(self) -> list[bytes]:
+        with self._refusals("", "list links"):
+            return self._asking.dump(_GET_LINK, _LINK.pack(0, 0, 0, 0, 0) + _WITHOUT_COUNTERS)
 
     def _names(self) -> dict[int, str]:
-        return {link.index: link.name for link in self.links()}
+        return {
+            _LINK.unpack_from(message)[2]: _text(attributes(message, _LINK.size)[_IFLA_IFNAME])
+            for message in self._links()
+        }
 
-    def _dump(self, kind: str, **arguments: Any) -> Sequence[Any]:
-        from pyroute2.netlink.exceptions import NetlinkDumpInterrupted  # type: ignore[import-untyped]
+    def _change(self, kind: str, verb: str, **arguments: Any) -> None:
+        from pyroute2 import IPRoute  # type: ignore[import-untyped]  # late: costs 0.2 s
+        from pyroute2.netlink.exceptions import NetlinkError  # type: ignore[import-untyped]
 
-        with self._refusals("", f"list {kind}s"):
-            for _ in range(_DUMP_ATTEMPTS):
-                try:
-                    return tuple(getattr(self._route, kind)("dump", **arguments))
-                except NetlinkDumpInterrupted:
-                    continue  # something changed meanwhile, the list may have holes
-        message = f"cannot list {kind}s{self._where()}: they change faster than they can be read"
-        raise MachineError(message, errno=errno.EAGAIN)
+        if self._changing is None:
+            with entered(self._netns):
+                self._changing = IPRoute(ext_ack=True, strict_check=True)
+        try:
+            getattr(self._changing, kind)(verb, **arguments)
+        except NetlinkError as err:
+            raise OSError(err.code, str(err.args[1]) if len(err.args) > 1 else "") from err
 
     def _set(self, name: str, what: str, **arguments: Any) -> None:
         with self._refusals(name, what):
-            self._route.link("set", index=self._index(name), **arguments)
+            self._change("link", "set", index=self._index(name), **arguments)
 
     def _address(self, verb: str, interface: str, address: str, **more: Any) -> None:
         parsed = ipaddress.ip_interface(address)
@@ -239,7 +271,7 @@ class Rtnl:
         with self._refusals(interface, what):
             index = self._index(interface)
             text, length = str(parsed.ip), parsed.network.prefixlen
-            self._route.addr(verb, index=index, family=family, address=text, prefixlen=length, **more)
+            self._change("addr", verb, index=index, family=family, address=text, prefixlen=length, **more)
 
     def _change_route(self, verb: str, interface: str, to: str, via: str | None, metric: int | None) -> None:
         family = socket.AF_INET if ipaddress.ip_network(to).version == 4 else socket.AF_INET6
@@ -250,63 +282,78 @@ class Rtnl:
             wanted["priority"] = metric
         gateway = "" if via is None else f" via {via}"
         with self._refusals(interface, f"{'add' if verb == 'add' else 'remove'} route {to}{gateway}"):
-            self._route.route(verb, oif=self._index(interface), **wanted)
+            self._change("route", verb, oif=self._index(interface), **wanted)
 
     def _index(self, name: str) -> int:
-        return int(self._route.link("get", ifname=name)[0]["index"])
+        named = attribute(_IFLA_IFNAME, os.fsencode(name) + b"\0")
+        message = self._asking.ask(_GET_LINK, _LINK.pack(0, 0, 0, 0, 0) + named + _WITHOUT_COUNTERS)
+        return int(_LINK.unpack_from(message)[2])
 
     @contextmanager
     def _refusals(self, name: str, what: str) -> Iterator[None]:
-        from pyroute2.netlink.exceptions import NetlinkError
-
         subject = f"interface {name}{self._where()}: cannot {what}" if name else f"cannot {what}{self._where()}"
         try:
             yield
-        except NetlinkError as err:
-            reason = os.strerror(err.code)
-            extended = str(err.args[1]) if len(err.args) > 1 else reason
-            if extended != reason:
-                reason = f"{reason} ({extended.rstrip('.')})"
-            raise MachineError(f"{subject}: {reason}", errno=err.code, hint=_HINTS.get(err.code, "")) from err
+        except OSError as err:
+            number = err.errno or 0
+            reason, words = os.strerror(number), err.strerror or ""
+            if words not in ("", reason):
+                reason = f"{reason} ({words.rstrip('.')})"
+            raise MachineError(f"{subject}: {reason}", errno=number, hint=_HINTS.get(number, "")) from err
 
     def _where(self) -> str:
         return "" if self._netns is None else f" in netns {self._netns}"
 
 
-def _link_info(message: Any) -> LinkInfo:
-    kind = message.get_nested("IFLA_LINKINFO", "IFLA_INFO_KIND") or ""
-    data = message.get_nested("IFLA_LINKINFO", "IFLA_INFO_DATA") if kind == "tun" else None
-    if data is not None:
-        if data.get_attr("IFLA_TUN_TYPE") == _TYPE_TAP:
+def _link_info(message: bytes) -> LinkInfo:
+    _, _, index, flags, _ = _LINK.unpack_from(message)
+    told = attributes(message, _LINK.size)
+    info = attributes(told.get(_IFLA_LINKINFO, b""))
+    kind = _text(info.get(_INFO_KIND, b""))
+    if kind == "tun" and _INFO_DATA in info:
+        tun = attributes(info[_INFO_DATA])
+        if tun.get(_TUN_TYPE) == bytes((_TYPE_TAP,)):
             kind = "tap"
-        elif data.get_attr("IFLA_TUN_PI"):
+        elif any(tun.get(_TUN_PI, b"")):
             kind = "tun-pi"
+    mac = told.get(_IFLA_ADDRESS, b"")
     return LinkInfo(
-        name=_text(message.get_attr("IFLA_IFNAME")) or "",
-        index=message["index"],
-        alias=_text(message.get_attr("IFLA_IFALIAS")),
-        mtu=message.get_attr("IFLA_MTU"),
-        mac=message.get_attr("IFLA_ADDRESS"),
-        up=bool(message["flags"] & _IFF_UP),
-        carrier=bool(message.get_attr("IFLA_CARRIER")),
+        name=_text(told[_IFLA_IFNAME]),
+        index=index,
+        alias=_text(told[_IFLA_IFALIAS]) if _IFLA_IFALIAS in told else None,
+        mtu=_number(told[_IFLA_MTU]),
+        mac=mac.hex(":") if len(mac) == _MAC_BYTES else None,
+        up=bool(flags & _IFF_UP),
+        carrier=any(told.get(_IFLA_CARRIER, b"")),
         kind=kind,
     )
 
 
-def _text(value: str | bytes | None) -> str | None:
-    """Names and aliases are bytes to the kernel; pyroute2 leaves them so where they are not UTF-8."""
-    return os.fsdecode(value) if isinstance(value, bytes) else value
-
-
-def _route_info(message: Any, names: dict[int, str]) -> RouteInfo:
-    family = message["family"]
-    anywhere = "0.0.0.0" if family == socket.AF_INET else "::"
-    to = ipaddress.ip_network(f"{message.get_attr('RTA_DST') or anywhere}/{message['dst_len']}")
-    metric = message.get_attr("RTA_PRIORITY") or 0
+def _route_info(message: bytes, family: int, names: dict[int, str]) -> RouteInfo | None:
+    its_family, length, _, _, table, protocol, _, kind, _ = _ROUTE.unpack_from(message)
+    told = attributes(message, _ROUTE.size)
+    if _RTA_TABLE in told:  # numbers above 255 stand only there
+        table = _number(told[_RTA_TABLE])
+    interface = names.get(_number(told[_RTA_OIF])) if _RTA_OIF in told else None
+    # A kernel without one of the families answers with all that it has.
+    if (its_family, table, kind) != (family, _MAIN_TABLE, _UNICAST) or interface is None:
+        return None
+    to = told.get(_RTA_DST) or bytes(_ADDRESS_BYTES[family])
+    gateway = told.get(_RTA_GATEWAY)
+    metric = _number(told[_RTA_PRIORITY]) if _RTA_PRIORITY in told else 0
     return RouteInfo(
-        interface=names[message.get_attr("RTA_OIF")],
-        to=str(to),
-        via=message.get_attr("RTA_GATEWAY"),
+        interface=interface,
+        to=f"{ipaddress.ip_address(to)}/{length}",
+        via=None if gateway is None else str(ipaddress.ip_address(gateway)),
         metric=None if metric == _DEFAULT_METRICS[family] else metric,
-        ours=message["proto"] == PROTOCOL,
+        ours=protocol == PROTOCOL,
     )
+
+
+def _number(value: bytes) -> int:
+    return int.from_bytes(value, sys.byteorder)
+
+
+def _text(value: bytes) -> str:
+    """Names and aliases are bytes to the kernel, in whatever encoding."""
+    return os.fsdecode(value.rstrip(b"\0"))
