@@ -12,6 +12,7 @@ import select
 import signal
 import socket
 import struct
+import threading
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -32,6 +33,8 @@ ANSWER_S = 15.0
 """How long a process may take to answer."""
 STOP_S = 5.0
 """How long a process may take to end after it was told to; then it is killed."""
+ENDS = 64
+"""Of how many processes that have ended it is remembered how; a restart asks twice, within a second."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +61,9 @@ class Datapaths:
         self._fork_server = fork_server or ForkServer()
         self._started: set[int] = set()
         """Process ids of those whose end nobody has asked for yet."""
+        self._ends: dict[int, str] = {}
+        """How the last of the others have ended, by process id: who ends a process and who watches it both ask."""
+        self._asking = threading.Lock()
 
     def prepare(self) -> None:
         """Begin what makes the next `start` fast, without waiting for it.
@@ -166,16 +172,14 @@ class Datapaths:
         self.end_unused()
 
     def exit_words(self, pid: int) -> str:
-        """How a process that has ended did so. It is forgotten afterwards."""
-        if pid not in self._started:
-            return "ended, exit status unknown (started by an earlier gpiomuxd)"
-        self._started.discard(pid)
-        status = self._fork_server.reap(pid)
-        if status is None:
-            return "ended, exit status unknown (its fork server has ended, too)"
-        if status >= 0:
-            return f"exit status {status}"
-        return f"killed by {signal.Signals(-status).name}"
+        """How a process that has ended did so; known for the last few of them."""
+        with self._asking:
+            if pid in self._started:
+                self._started.discard(pid)
+                self._ends[pid] = _in_words(self._fork_server.reap(pid))
+                if len(self._ends) > ENDS:
+                    del self._ends[next(iter(self._ends))]
+            return self._ends.get(pid, "exit status unknown (started by an earlier gpiomuxd)")
 
     def _end(self, link: str) -> None:
         """End the process of a link, if there is one, and wait until it has ended."""
@@ -234,7 +238,9 @@ class Datapaths:
             raise MachineError(f"cannot start the datapath of {link}: {reason}", errno=err.errno or 0) from err
         except GpiomuxError as err:
             raise MachineError(f"cannot start the datapath of {link}: {err.message}", errno=errno.EPROTO) from err
-        self._started.add(pid)
+        with self._asking:
+            self._ends.pop(pid, None)
+            self._started.add(pid)
         return pid, ours
 
     def _kill(self, link: str, pid: int) -> None:
@@ -272,6 +278,12 @@ def _explained(link: str) -> Iterator[None]:
         raise MachineError(f"datapath of {link}: {err.message}", errno=errno.EPROTO, hint=err.hint) from err
     except OSError as err:
         raise _unreachable(link, err) from err
+
+
+def _in_words(status: int | None) -> str:
+    if status is None:
+        return "exit status unknown (its fork server has ended, too)"
+    return f"exit status {status}" if status >= 0 else f"killed by {signal.Signals(-status).name}"
 
 
 def _opened(link: str, pid: int) -> Process | None:

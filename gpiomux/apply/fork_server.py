@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 START_S = 60.0
-"""How long an answer may take; the first waits until Python has started, which takes seconds on a loaded board."""
+"""How long the first answer may take: until Python has started, which takes seconds on a loaded board."""
+ANSWER_S = 15.0
+"""How long any other may take."""
 END_S = 5.0
 """How long it may take to end after its socket was closed; then it is killed."""
 
@@ -40,9 +42,10 @@ class ForkServer:
     *Threads and processes:* any thread, one request at a time.
     """
 
-    def __init__(self, command: Sequence[str] = COMMAND) -> None:
+    def __init__(self, command: Sequence[str] = COMMAND, *, answer_s: float = ANSWER_S) -> None:
         """Start nothing yet."""
         self._command = command
+        self._answer_s = answer_s
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._sock: socket.socket | None = None
@@ -65,8 +68,8 @@ class ForkServer:
             connection: the process has it as its first connection, and takes requests from it at once.
 
         Raises:
-            OSError: there is no process to be had, or none that answers.
-            GpiomuxError: it could not be forked.
+            OSError: there is no process to be had.
+            GpiomuxError: it could not be forked, or the fork server does not answer.
         """
         request = {"do": "fork", "link": link}
         with self._lock:
@@ -74,7 +77,6 @@ class ForkServer:
             try:
                 answer = self._ask(request, (listener, connection))
             except (EOFError, ConnectionError):  # it has died since
-                self._close()
                 self._start()
                 try:
                     answer = self._ask(request, (listener, connection))
@@ -127,7 +129,16 @@ class ForkServer:
 
     def _ask(self, request: dict[str, Any], fds: Sequence[int]) -> dict[str, Any]:
         assert self._sock is not None
-        return packets.ask(self._sock, request, fds)
+        try:
+            answer = packets.ask(self._sock, request, fds)
+        except TimeoutError as err:
+            self._close()  # what it says after all would be taken for the answer to the next request
+            raise MachineError("the fork server does not answer", errno=errno.ETIMEDOUT, hint="try again") from err
+        except (EOFError, OSError):
+            self._close()
+            raise
+        self._sock.settimeout(self._answer_s)
+        return answer
 
     def _close(self) -> None:
         if self._sock is not None:

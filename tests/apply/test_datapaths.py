@@ -92,13 +92,22 @@ def test_start_ask_stop(rundir: RunDir) -> None:
     assert not rundir.datapath_socket("geth0").exists()
 
 
+def test_who_ended_it_and_who_watched_it_are_told_the_same(rundir: RunDir) -> None:
+    datapaths = of(rundir)
+    datapaths.start("geth0", START, [])
+    pid = pid_of(datapaths, "geth0")
+    datapaths.stop("geth0")
+    assert datapaths.exit_words(pid) == datapaths.exit_words(pid) == "exit status 0"
+    datapaths.close()
+
+
 def test_a_second_daemon_finds_and_stops_it(rundir: RunDir) -> None:
     first = of(rundir)
     first.start("geth0", START, [])
     second = of(rundir)
     pid = pid_of(second, "geth0")
     second.stop("geth0")
-    assert second.exit_words(pid) == "ended, exit status unknown (started by an earlier gpiomuxd)"
+    assert second.exit_words(pid) == "exit status unknown (started by an earlier gpiomuxd)"
     assert first.exit_words(pid) == "exit status 0"
     first.close()
 

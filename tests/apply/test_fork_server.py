@@ -72,6 +72,25 @@ def test_one_that_was_killed_is_replaced_and_what_it_forked_goes_on(server: Fork
         assert server.reap(second) == -signal.SIGKILL
 
 
+def test_one_that_hangs_is_replaced_and_its_late_answer_harms_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.setattr("gpiomux.apply.fork_server.END_S", 0.1)
+    server = ForkServer((sys.executable, str(FAKE), "good"), answer_s=0.5)
+    with forked(server, tmp_path, "geth0") as first:
+        hanging = parent_of(first)
+        os.kill(hanging, signal.SIGSTOP)
+        with pytest.raises(MachineError, match="the fork server does not answer"), forked(server, tmp_path, "geth1"):
+            pass
+        with pytest.raises(ProcessLookupError):
+            os.kill(hanging, 0)
+        with forked(server, tmp_path, "geth2") as second:
+            assert parent_of(second) != hanging
+            os.kill(first, 0)
+    server.close()
+
+
 def test_after_close_nobody_knows_how_a_process_has_ended(server: ForkServer, tmp_path: Path) -> None:
     with forked(server, tmp_path, "geth0") as pid:
         server.close()
