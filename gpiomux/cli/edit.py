@@ -66,7 +66,7 @@ def parse_mark(text: str) -> int:
         mark = 0
     if not 1 <= mark <= MARK_MAX:
         raise UsageError(
-            f"mark {text!r}: is not a netfilter mark",
+            f"{text!r} is not a netfilter mark",
             hint=f"give a number from 1 to {MARK_MAX}, decimal or hexadecimal such as 0x7",
         )
     return mark

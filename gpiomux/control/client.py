@@ -212,7 +212,8 @@ def start_daemon(rundir: RunDir) -> None:
         try:
             process = _spawn(rundir, theirs)
         except OSError as err:
-            raise DaemonError(f"cannot start gpiomuxd: {err.filename or ''} {err.strerror}") from err
+            where = f"{err.filename}: " if err.filename else ""
+            raise DaemonError(f"cannot start gpiomuxd: {where}{err.strerror}") from err
         finally:
             os.close(theirs)
         readable, _, _ = select.select([said], [], [], START_S)

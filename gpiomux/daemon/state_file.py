@@ -5,8 +5,10 @@ Each file appears whole or not at all, and before anything is done that depends 
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +25,7 @@ HISTORY = 10
 
 _DAMAGED = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
 """What reading a damaged file may raise."""
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,7 +167,10 @@ def _write(path: Path, plain: dict[str, Any]) -> None:
         finally:
             os.close(directory)
     except OSError as err:
-        raise MachineError(f"cannot write {path}: {err.strerror}", errno=err.errno or 0) from err
+        with suppress(OSError):  # it would take room where there is none, and keep the directory from being removed
+            draft.unlink()
+        hint = f"make room on the file system of {path.parent}" if err.errno in _NO_ROOM else ""
+        raise MachineError(f"cannot write {path}: {err.strerror}", errno=err.errno or 0, hint=hint) from err
 
 
 def _read(path: Path, hint: str) -> dict[str, Any] | None:

@@ -109,7 +109,9 @@ def _without(record: Record, links: tuple[str, ...], *, everything: bool) -> Rec
     if links and everything:
         raise UsageError("down takes names of links or --all, not both")
     if not links:
-        return replace(record, serial=record.serial + 1, base=Config(), config=Config(), cause="down", pending=None)
+        # To take down what is down is no new configuration either: a rollback leads to what ran before both.
+        serial = record.serial + (record.config != Config())
+        return replace(record, serial=serial, base=Config(), config=Config(), cause="down", pending=None)
     return replace(
         record,
         serial=record.serial + 1,

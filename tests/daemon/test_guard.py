@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import subprocess
+import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -16,7 +19,7 @@ from gpiomux.errors import ConflictError, DaemonError, UsageError
 from gpiomux.netdev.rtnl import Rtnl
 from gpiomux.rundir import RunDir
 from tests import namespaces
-from tests.daemon.world import TWO_LINKS, World, send_and_wait, wait_for
+from tests.daemon.world import TWO_LINKS, World, frozen, send_and_wait, wait_for
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -112,6 +115,32 @@ class TestOnTheKernel:
         wait_for(lambda: not world.rundir.root.exists(), "all is gone, and the daemon has nothing left to do")
         assert namespaces.network_names() == set()
         assert namespaces.interfaces() == {"lo"}
+
+    def test_a_client_killed_while_it_waits_changes_nothing_of_that(self, world: World) -> None:
+        """It dies before anything is done, the daemon finishes what it was asked for, and nobody has the token."""
+        world.start()
+        world.apply()
+        command = [sys.executable, "-c", "from gpiomux.cli.main import main; main()", "apply", "--confirm", "2", "-"]
+        environment = {**os.environ, "GPIOMUX_RUN_DIR": str(world.rundir.root)}
+        datapath = world.datapaths()["geth0"]
+        assert datapath is not None
+        with frozen(datapath):  # so that the daemon, which asks it first, is still about it
+            client = subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+            assert client.stdin is not None
+            assert client.stdout is not None
+            with client.stdin, client.stdout:
+                client.stdin.write(OTHER["text"].encode())
+                client.stdin.close()
+                log = world.rundir.log
+                wait_for(lambda: log.read_text().count("asked to apply") == 2, "the daemon has been asked")
+                client.kill()
+                assert client.stdout.read() == b""
+                assert client.wait() == -signal.SIGKILL
+        wait_for(lambda: world.ask("status")["applied"]["pending"], "it is applied all the same")
+        assert address(world) == "10.10.0.9/24"
+        wait_for(lambda: world.ask("status")["applied"]["cause"] == "revert", "it is taken back")
+        assert address(world) == "10.10.0.1/24"
+        assert world.ask("diff")["operations"] == []
 
     def test_a_killed_daemon_is_followed_by_one_that_takes_it_back(self, world: World) -> None:
         world.start()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -78,6 +80,23 @@ def test_a_failure_leaves_the_one_before(tmp_path: Path) -> None:
     with pytest.raises(MachineError, match=r"cannot write .*state\.json: Is a directory"):
         save(rundir, Record())
     assert load(rundir) == record(EXAMPLES[0])
+
+
+def test_what_finds_no_room_takes_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else the draft would keep the run directory from being removed when all is down."""
+
+    def refuse(_fd: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    rundir = RunDir(tmp_path)
+    with monkeypatch.context() as full:
+        full.setattr(os, "fsync", refuse)
+        with pytest.raises(MachineError, match=r"cannot write .*1\.json: No space left on device") as caught:
+            state_file.keep(rundir, record(EXAMPLES[0]))
+    assert caught.value.hint == f"make room on the file system of {rundir.history}"
+    assert list(rundir.history.iterdir()) == []
+    state_file.forget(rundir)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_first_format_is_read(tmp_path: Path) -> None:

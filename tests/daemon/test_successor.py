@@ -93,6 +93,12 @@ def test_all_links_go(everything: bool) -> None:
     assert (left.base, left.config, left.serial) == (Config(), Config(), 5)
 
 
+def test_to_take_down_what_is_down_is_no_new_configuration() -> None:
+    down = follow(APPLIED, "down", links=[])
+    assert follow(down, "down", links=[]) == follow(down, "down", links=[], all=True) == down
+    assert follow(Record(), "down", links=[]).serial == 0
+
+
 def test_what_makes_no_sense() -> None:
     for verb, args in (
         ("add-child", {"link": "geth7", "child": "child1"}),
