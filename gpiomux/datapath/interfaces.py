@@ -228,6 +228,14 @@ class Interfaces:
             except OSError:
                 self.lose(member)
 
+    def set_send_buffer(self, limit_bytes: int) -> None:
+        """Let no interface hold more bytes, of packets that it has taken, from now on."""
+        for member in list(self._by_fd.values()):
+            try:
+                member.port.set_send_buffer(limit_bytes)
+            except OSError:
+                self.lose(member)
+
     def lose(self, member: Member) -> None:
         """Somebody has removed an interface: it is no longer looked at, until the daemon brings another."""
         if not member.gone:

@@ -223,6 +223,8 @@ class DatapathProcess:
         link = self._running()
         link.mtu = fields.mtu(message, link.transport.mode)
         link.pump.set_mtu(link.mtu)
+        if link.transport.rx_ring is not None:
+            link.pump.interfaces.set_send_buffer(_ring_bytes(link.transport.rx_ring, link.mtu))
         return {}
 
     def _stop(self, _message: Message, _fds: list[int]) -> Message:
@@ -250,8 +252,13 @@ class DatapathProcess:
 
 def _member(name: str, port: Mapping[str, Any], fds: list[int], transport: Transport, mtu: int) -> Member:
     if transport.rx_ring is not None and fds:
-        set_send_buffer(fds[0], transport.rx_ring * (mtu + PACKET_OVERHEAD_BYTES))
+        set_send_buffer(fds[0], _ring_bytes(transport.rx_ring, mtu))
     return Member(name, open_port(port["method"], port["kind"], tuple(fds)))
+
+
+def _ring_bytes(packets: int, mtu: int) -> int:
+    """What an interface may hold so that it holds as many packets as may wait for it."""
+    return packets * (mtu + PACKET_OVERHEAD_BYTES)
 
 
 def run(listener: int, connection: int, user: int) -> None:

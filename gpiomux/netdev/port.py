@@ -45,5 +45,12 @@ class PacketPort(Protocol):
             OSError: the interface is gone.
         """
 
+    def set_send_buffer(self, limit_bytes: int) -> None:
+        """Let `write` fail with EAGAIN while the interface holds more: see `tuntap.set_send_buffer`.
+
+        Raises:
+            OSError: the interface is gone.
+        """
+
     def close(self) -> None:
         """Give the descriptors back; a second call does nothing."""

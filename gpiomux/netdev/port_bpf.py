@@ -8,7 +8,7 @@ import struct
 
 from gpiomux.netdev import bpf
 from gpiomux.netdev.strays import without_stray
-from gpiomux.netdev.tuntap import BUFFER_BYTES, set_carrier
+from gpiomux.netdev.tuntap import BUFFER_BYTES, set_carrier, set_send_buffer
 
 _TAG = struct.Struct("!HH")
 _MARK = struct.Struct("=I")
@@ -70,6 +70,10 @@ class BpfPort:
     def set_carrier(self, on: bool) -> None:
         """See `PacketPort.set_carrier`."""
         set_carrier(self._tun, on)
+
+    def set_send_buffer(self, limit_bytes: int) -> None:
+        """See `PacketPort.set_send_buffer`."""
+        set_send_buffer(self._tun, limit_bytes)
 
     def close(self) -> None:
         """See `PacketPort.close`."""

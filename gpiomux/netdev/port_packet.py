@@ -14,7 +14,7 @@ import struct
 
 from gpiomux.netdev.packet_socket import PACKET_AUXDATA, SOL_PACKET
 from gpiomux.netdev.strays import without_stray
-from gpiomux.netdev.tuntap import BUFFER_BYTES, set_carrier
+from gpiomux.netdev.tuntap import BUFFER_BYTES, set_carrier, set_send_buffer
 
 _AUXDATA = struct.Struct("=IIIHHHH")  # struct tpacket_auxdata in linux/if_packet.h
 _VLAN_VALID = 0x10
@@ -76,6 +76,10 @@ class PacketSocketPort:
     def set_carrier(self, on: bool) -> None:
         """See `PacketPort.set_carrier`."""
         set_carrier(self._tun, on)
+
+    def set_send_buffer(self, limit_bytes: int) -> None:
+        """See `PacketPort.set_send_buffer`."""
+        set_send_buffer(self._tun, limit_bytes)
 
     def close(self) -> None:
         """See `PacketPort.close`."""

@@ -97,6 +97,9 @@ class LoadPort:
     def set_carrier(self, on: bool) -> None:
         pass
 
+    def set_send_buffer(self, limit_bytes: int) -> None:
+        pass
+
     def close(self) -> None:
         os.close(self._event)
 

@@ -14,6 +14,7 @@ class MemoryPort:
         self.leaving: deque[tuple[int, bytes]] = deque()
         self.arrived: list[tuple[int, bytes]] = []
         self.carrier: bool | None = None
+        self.limit_bytes: int | None = None
         self.read_errno = self.write_errno = self.carrier_errno = 0
         self.closed = False
         self._fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
@@ -44,6 +45,11 @@ class MemoryPort:
         if self.carrier_errno:
             raise OSError(self.carrier_errno, "refused")
         self.carrier = on
+
+    def set_send_buffer(self, limit_bytes: int) -> None:
+        if self.carrier_errno:
+            raise OSError(self.carrier_errno, "refused")
+        self.limit_bytes = limit_bytes
 
     def remove(self) -> None:
         """The interface is gone."""

@@ -292,3 +292,10 @@ def test_an_interface_that_is_only_down_stays(link: Link) -> None:
 def test_closing_closes_every_port(link: Link) -> None:
     link.interfaces.close()
     assert all(port.closed for port in link.ports.values())
+
+
+def test_every_interface_is_limited_but_those_that_are_gone(link: Link) -> None:
+    link.ports["two"].remove()
+    link.interfaces.set_send_buffer(9000)
+    assert {name: port.limit_bytes for name, port in link.ports.items()} == {"main": 9000, "one": 9000, "two": None}
+    assert link.member("two").gone

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 TUNGETSNDBUF = 0x800454D3
 """linux/if_tun.h"""
 RING = 8
+OTHER_MTU = 9000
 PACKETS = 100
 ETHERTYPE = 0x88B5
 """For experiments (IEEE 802)."""
@@ -94,8 +95,20 @@ def test_a_datapath_limits_what_its_interface_holds(tmp_path: Path, ring: int | 
         if ring is not None:
             message["transport"]["rx_ring"] = ring
         datapath.ask("start", fds, **message)
-        (limit_bytes,) = struct.unpack("i", fcntl.ioctl(fds[0], TUNGETSNDBUF, bytes(4)))
-    assert limit_bytes == (2**31 - 1 if ring is None else ring * (MTU + PACKET_OVERHEAD_BYTES))
+        limits_bytes = [send_buffer(fds[0])]
+        datapath.ask("mtu", mtu=OTHER_MTU)
+        limits_bytes.append(send_buffer(fds[0]))
+    if ring is None:
+        assert limits_bytes == [2**31 - 1] * 2
+    else:
+        assert limits_bytes == [ring * (mtu + PACKET_OVERHEAD_BYTES) for mtu in (MTU, OTHER_MTU)]
+
+
+def send_buffer(fd: int) -> int:
+    """The limit of a TUN or TAP device in bytes."""
+    (limit_bytes,) = struct.unpack("i", fcntl.ioctl(fd, TUNGETSNDBUF, bytes(4)))
+    assert isinstance(limit_bytes, int)
+    return limit_bytes
 
 
 def wait_until_it_crosses(interfaces: Interfaces, far: socket.socket) -> None:
