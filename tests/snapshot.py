@@ -18,12 +18,14 @@ from gpiomux.netdev import syscalls
 from tests import namespaces
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-_IP = ("-details link", "addr", "route show table all", "-6 route show table all", "rule", "-6 rule")
-_TC = ("qdisc show", "filter show ingress", "filter show egress")
+_IP = ("link show", "addr show", "route show table all", "rule show")
+_IPV6 = ("route show table all", "rule show")
 _FLEETING = {"ifindex", "operstate", "flags", "link_index", "preferred_life_time", "valid_life_time", "tentative"}
+# The kernel itself goes from eui64 to random as soon as a TUN device has a carrier (addrconf_dev_config).
+_FLEETING |= {"inet6_addr_gen_mode"}
 _BPF_PROG_QUERY = 16
 _TCX = {"tcx ingress": 46, "tcx egress": 47}
 _UNSTABLE_FILES = {"gpiomuxd.lock", "gpiomuxd.log", "gpiomuxd.sock"}
@@ -71,22 +73,30 @@ def _named_network(name: str) -> dict[str, Any]:
 
 
 def _network(name: str) -> dict[str, Any]:
-    prefix = ("ip", "-netns", name) if name else ("ip",)
+    within = ("-netns", name) if name else ()
     told: dict[str, Any] = {}
-    for words in _IP:
-        answer = subprocess.run([*prefix, "-json", *words.split()], capture_output=True, text=True, check=True).stdout
-        told[words] = sorted(_steady(json.loads(answer or "[]")), key=json.dumps)
-    for words in _TC:
-        told[f"tc {words}"] = dict(_filters(name, words.split()))
+    for program, questions in ((("ip",), _IP), (("ip", "-6"), _IPV6)):
+        answers = _answers([*program, "-details", *within], questions)
+        for question, answer in zip(questions, answers, strict=True):
+            told[" ".join((*program, question))] = sorted(_steady(answer), key=json.dumps)
+    filters = [f"filter show dev {interface} {way}" for interface in _interfaces(name) for way in ("ingress", "egress")]
+    of_traffic = ("qdisc show", *filters)
+    told |= dict(zip(of_traffic, _answers(["tc", *within], of_traffic), strict=True))
     told["tcx"] = _programs(name)
     return told
 
 
-def _filters(name: str, words: list[str]) -> Iterator[tuple[str, str]]:
-    for interface in _interfaces(name):
-        prefix = ("ip", "netns", "exec", name) if name else ()
-        command = [*prefix, "tc", *words[:2], "dev", interface, *words[2:]]
-        yield interface, subprocess.run(command, capture_output=True, text=True, check=True).stdout
+def _answers(program: list[str], questions: Iterable[str]) -> list[list[dict[str, Any]]]:
+    """What ip(8) or tc(8) says to questions, all put to one process."""
+    command = [*program, "-json", "-batch", "-"]
+    done = subprocess.run(command, input="\n".join(questions), capture_output=True, text=True, check=True)
+    answers = []
+    text = done.stdout.strip()
+    while text:
+        answer, length = json.JSONDecoder().raw_decode(text)
+        answers.append(answer)
+        text = text[length:].lstrip()
+    return answers
 
 
 def _interfaces(name: str) -> list[str]:

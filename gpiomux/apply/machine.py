@@ -22,7 +22,7 @@ from gpiomux.netdev import netns
 from gpiomux.netdev.marks import prepare_port
 from gpiomux.netdev.rtnl import Rtnl
 from gpiomux.netdev.tags import tag
-from gpiomux.netdev.tuntap import open_tun
+from gpiomux.netdev.tuntap import keep_tun, open_tun
 from gpiomux.plan.state import (
     Address,
     Attachment,
@@ -203,10 +203,14 @@ class KernelMachine:
         if wanted.name == wanted.link:
             self._datapaths.prepare()  # its datapath comes later in the plan
         rtnl = self._rtnl(wanted.netns)
-        # The device is persistent: it stays when the descriptor is closed, and waits for its datapath.
-        os.close(open_tun(wanted.name, wanted.kind, wanted.netns))
+        fd = open_tun(wanted.name, wanted.kind, wanted.netns)
         try:
+            # Whoever is killed here leaves no interface, or one that bears our tag and waits for its datapath.
             rtnl.set_alias(wanted.name, tag(wanted.link, self._rundir.owner))
+            keep_tun(fd)
+        finally:
+            os.close(fd)
+        try:
             rtnl.set_mtu(wanted.name, wanted.mtu)
             if wanted.mac is not None:
                 rtnl.set_mac(wanted.name, wanted.mac)

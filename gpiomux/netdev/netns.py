@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import stat
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
@@ -19,12 +20,15 @@ from gpiomux.netdev.tags import netns_tag
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 __all__ = ["create", "entered", "is_ours", "names", "remove"]
 
 
 def create(name: str, owner: str = "") -> None:
     """Make a namespace as `ip netns add` does, and tag it as ours; `owner` is `RunDir.owner`.
+
+    It is tagged before it gets its name: who is killed here leaves none, or one of ours.
 
     Raises:
         ConflictError: a namespace of that name exists.
@@ -35,14 +39,15 @@ def create(name: str, owner: str = "") -> None:
         try:
             os.close(os.open(path, os.O_RDONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0))
         except FileExistsError as err:
-            hint = "remove it with: ip netns del " + name
-            raise ConflictError(f"network namespace {name} exists already", hint=hint) from err
+            if not _was_left(path):
+                hint = "remove it with: ip netns del " + name
+                raise ConflictError(f"network namespace {name} exists already", hint=hint) from err
         try:
             with returning():
                 syscalls.unshare(syscalls.CLONE_NEWNET)
+                with Rtnl(None) as rtnl:
+                    rtnl.set_alias("lo", netns_tag(owner))
                 syscalls.mount(THREAD_NETNS, str(path), syscalls.MS_BIND)
-            with Rtnl(name) as rtnl:
-                rtnl.set_alias("lo", netns_tag(owner))
         except BaseException:
             _delete(name)
             raise
@@ -84,6 +89,12 @@ def is_ours(name: str, owner: str = "") -> bool:
         if err.errno in (errno.ENOENT, errno.EINVAL):
             return False
         raise
+
+
+def _was_left(path: Path) -> bool:
+    """Whether this is what somebody left who was killed before a namespace got its name; asked under the lock."""
+    about = path.stat()
+    return stat.S_ISREG(about.st_mode) and (stat.S_IMODE(about.st_mode), about.st_size) == (0, 0)
 
 
 def _delete(name: str) -> None:

@@ -1,7 +1,7 @@
 """TUN and TAP devices: make one or attach to it, switch its carrier.
 
-The device is persistent: it stays, with addresses and routes, while no datapath is attached to it; the kernel then
-takes its carrier away by itself. Kinds are those of `gpiomux.plan.state.Interface`.
+A device that was kept (`keep_tun`) stays, with addresses and routes, while no datapath is attached to it; the kernel
+then takes its carrier away by itself. Kinds are those of `gpiomux.plan.state.Interface`.
 """
 
 from __future__ import annotations
@@ -50,7 +50,9 @@ _ATTACH_HINTS = {
 
 
 def open_tun(name: str, kind: str, netns: str | None) -> int:
-    """Make a persistent TUN or TAP device without carrier, or attach to the existing one; give its descriptor.
+    """Make a TUN or TAP device without carrier, or attach to the existing one; give its descriptor.
+
+    One that is made goes with its descriptor until `keep_tun`: who is killed before that leaves nothing.
 
     To the kernel `tun` and `tun-pi` are one kind: attaching as the other changes the device. Whether an existing
     device is ours has been checked by the caller.
@@ -75,7 +77,6 @@ def open_tun(name: str, kind: str, netns: str | None) -> int:
             request = struct.pack("16sH22x", name.encode(), _FLAGS[kind] | _IFF_NO_CARRIER)
             fcntl.ioctl(fd, _TUNSETIFF, request)
             set_carrier(fd, False)
-            fcntl.ioctl(fd, _TUNSETPERSIST, 1)
         except OSError as err:
             os.close(fd)
             number = err.errno or 0
@@ -83,6 +84,18 @@ def open_tun(name: str, kind: str, netns: str | None) -> int:
             message = f"cannot make or attach the {kind} interface {name}{where}: {err.strerror}"
             raise MachineError(message, errno=number, hint=_ATTACH_HINTS.get(number, "")) from err
     return fd
+
+
+def keep_tun(fd: int) -> None:
+    """Let the interface of a TUN or TAP descriptor stay when that is closed; to be done when it bears our tag.
+
+    Raises:
+        MachineError: EBADFD, the interface is gone.
+    """
+    try:
+        fcntl.ioctl(fd, _TUNSETPERSIST, 1)
+    except OSError as err:
+        raise MachineError(f"cannot make an interface stay: {err.strerror}", errno=err.errno or 0) from err
 
 
 def set_carrier(fd: int, on: bool) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import ipaddress
+import os
 import select
 import socket
 import struct
@@ -22,7 +23,7 @@ from gpiomux.netdev import marks
 from gpiomux.netdev.inside import entered
 from gpiomux.netdev.ports import open_port
 from gpiomux.netdev.rtnl import Rtnl
-from gpiomux.netdev.tuntap import open_tun
+from gpiomux.netdev.tuntap import keep_tun, open_tun
 
 if TYPE_CHECKING:
     from gpiomux.netdev.port import PacketPort
@@ -56,6 +57,13 @@ def need(method: str) -> None:
         pytest.skip(f"{method} is not granted here: {refusal}")
 
 
+def make_tun(name: str, kind: str, netns: str | None) -> None:
+    """Make a device that nobody is attached to, and that stays."""
+    fd = open_tun(name, kind, netns)
+    keep_tun(fd)
+    os.close(fd)
+
+
 class End:
     """An interface of the test's own, up, with carrier and, where it is not raw, with addresses.
 
@@ -75,6 +83,7 @@ class End:
         with entered(self.netns):
             _silence_new_interfaces()
         fd = open_tun(self.name, self.kind, self.netns)
+        keep_tun(fd)
         handles = marks.prepare_port(self.name, self.kind, self.netns, fd, method=self.method)
         self.port: PacketPort = open_port(handles.method, handles.kind, handles.fds)
         self._closing.callback(self._delete)

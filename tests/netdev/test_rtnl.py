@@ -15,7 +15,7 @@ from gpiomux.errors import MachineError
 from gpiomux.netdev import netns
 from gpiomux.netdev.netlink import Netlink
 from gpiomux.netdev.rtnl import AddressInfo, LinkInfo, RouteInfo, Rtnl
-from gpiomux.netdev.tuntap import open_tun
+from tests.netdev.ends import make_tun
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 @pytest.fixture
 def rtnl() -> Iterator[Rtnl]:
     """The test's own network with `end0`, a TAP device."""
-    os.close(open_tun("end0", "tap", None))
+    make_tun("end0", "tap", None)
     with Rtnl(None) as opened:
         yield opened
         if any(link.name == "end0" for link in opened.links()):
@@ -193,7 +193,7 @@ def test_an_interface_that_does_not_exist(rtnl: Rtnl, attempt: Callable[[Rtnl], 
 def test_another_namespace() -> None:
     netns.create("far")
     try:
-        os.close(open_tun("end0", "tun", "far"))
+        make_tun("end0", "tun", "far")
         with Rtnl("far") as far, Rtnl(None) as here:
             far.set_up("end0", True)
             far.add_address("end0", "10.1.0.1/24")

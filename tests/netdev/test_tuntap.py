@@ -12,7 +12,8 @@ import pytest
 from gpiomux.errors import MachineError
 from gpiomux.netdev import netns, tuntap
 from gpiomux.netdev.rtnl import LinkInfo, Rtnl
-from gpiomux.netdev.tuntap import check_name, open_tun, set_carrier
+from gpiomux.netdev.tuntap import check_name, keep_tun, open_tun, set_carrier
+from tests.netdev.ends import make_tun
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,10 +36,18 @@ def seen(name: str = "end0", where: str | None = None) -> LinkInfo | None:
 
 
 @pytest.mark.netns
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_device_goes_with_its_descriptor(kind: str) -> None:
+    os.close(open_tun("end0", kind, None))
+    assert seen() is None
+
+
+@pytest.mark.netns
 @pytest.mark.usefixtures("end0")
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_device_is_made_and_stays(kind: str) -> None:
     fd = open_tun("end0", kind, None)
+    keep_tun(fd)
     made = seen()
     assert made is not None
     assert (made.kind, made.carrier, made.up) == (kind, False, False)
@@ -53,7 +62,7 @@ def test_a_device_is_made_and_stays(kind: str) -> None:
 @pytest.mark.usefixtures("end0")
 @pytest.mark.parametrize("kind", KINDS)
 def test_attaching_takes_the_same_device_without_carrier(kind: str) -> None:
-    os.close(open_tun("end0", kind, None))
+    make_tun("end0", kind, None)
     with Rtnl(None) as rtnl:
         rtnl.set_mtu("end0", 1400)
         rtnl.set_up("end0", True)
@@ -73,7 +82,7 @@ def test_attaching_takes_the_same_device_without_carrier(kind: str) -> None:
 def test_a_device_in_another_namespace() -> None:
     netns.create("far")
     try:
-        os.close(open_tun("end0", "tun", "far"))
+        make_tun("end0", "tun", "far")
         assert seen() is None
         assert seen(where="far") is not None
     finally:
@@ -81,7 +90,6 @@ def test_a_device_in_another_namespace() -> None:
 
 
 @pytest.mark.netns
-@pytest.mark.usefixtures("end0")
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_device_that_somebody_holds(kind: str) -> None:
     fd = open_tun("end0", kind, None)
@@ -96,7 +104,7 @@ def test_a_device_that_somebody_holds(kind: str) -> None:
 @pytest.mark.usefixtures("end0")
 @pytest.mark.parametrize(("first", "second"), [("tap", "tun"), ("tun", "tap"), ("tap", "tun-pi")])
 def test_a_device_of_another_kind(first: str, second: str) -> None:
-    os.close(open_tun("end0", first, None))
+    make_tun("end0", first, None)
     with pytest.raises(MachineError, match="Invalid argument") as caught:
         open_tun("end0", second, None)
     assert caught.value.errno == errno.EINVAL
@@ -125,11 +133,14 @@ def test_carrier_of_a_device_that_is_gone() -> None:
     with pytest.raises(OSError) as caught:
         set_carrier(fd, True)
     assert caught.value.errno == errno.EBADFD
+    with pytest.raises(MachineError, match="cannot make an interface stay") as refused:
+        keep_tun(fd)
+    assert refused.value.errno == errno.EBADFD
     os.close(fd)
 
 
 @pytest.mark.netns
-def test_a_device_that_cannot_be_kept_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_device_that_cannot_be_made_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> None:
         raise OSError(errno.EPERM, "Operation not permitted")
 
