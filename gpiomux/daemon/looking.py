@@ -6,10 +6,12 @@ import errno
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from gpiomux.apply.observe import observe
+from gpiomux.apply.observe import look_at, observe
 from gpiomux.apply.real_lines import require_lines
 from gpiomux.errors import MachineError
 from gpiomux.plan.diff import Plan, make_plan
+from gpiomux.plan.marks import changed_marks, plan_of_marks
+from gpiomux.plan.scope import scope_of
 from gpiomux.plan.state import Attachment, Datapath, Mark
 from gpiomux.plan.wanted import wanted_state
 from gpiomux.plan.words import resource_name
@@ -88,6 +90,24 @@ def prepared_plan(wanted: Config, observed: Observed, rundir: RunDir) -> Plan:
     require_lines(plan, state, rundir)
     notes = [f"datapath of {link} does not answer: taken to run what was applied" for link in sorted(observed.silent)]
     return replace(plan, notes=(*plan.notes, *notes))
+
+
+def short_plan(rundir: RunDir, datapaths: Datapaths, applied: Config, wanted: Config) -> tuple[Plan, Observed] | None:
+    """The plan of a change that concerns marks alone, and what was seen: only their datapaths are asked.
+
+    Returns:
+        None if it concerns more, or a datapath does not run as it should: then the whole machine has to be looked at.
+    """
+    state = wanted_state(wanted)
+    changed = changed_marks(wanted_state(applied), state)
+    if not changed:
+        return None
+    try:
+        observed = look_at(scope_of(changed), rundir, datapaths)
+    except MachineError:  # the other look finds it again, and knows what to do about it
+        return None
+    plan = plan_of_marks(changed, state, observed)
+    return None if plan is None else (plan, observed)
 
 
 def plan_to_plain(plan: Plan) -> dict[str, Any]:

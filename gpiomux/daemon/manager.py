@@ -23,7 +23,7 @@ from gpiomux.config.overlay import edited
 from gpiomux.control.messages import EDIT_VERBS
 from gpiomux.daemon import guard, state_file
 from gpiomux.daemon.boottime import now_s
-from gpiomux.daemon.looking import look, namespaces, plan_to_plain, prepared_plan
+from gpiomux.daemon.looking import look, namespaces, plan_to_plain, prepared_plan, short_plan
 from gpiomux.daemon.record import Pending, Record
 from gpiomux.daemon.state_file import Intent
 from gpiomux.daemon.successor import before, earlier, require_confirm_time, require_settled, successor
@@ -44,7 +44,8 @@ TOKEN_BYTES = 4
 """Enough that nobody confirms another's change by mistake; it is no secret."""
 
 FIND_S = 1.0
-"""How long to wait for a place in the queue of a datapath, to learn its process id; it needs not answer for that."""
+"""How long to wait for a place in the queue of a datapath, to learn its process id, for which it needs not answer; or
+for an answer without which there is another way."""
 
 _log = logging.getLogger(__name__)
 
@@ -254,8 +255,7 @@ class Manager:
             everywhere: look for what is ours in every network namespace.
             confirm: token and seconds, if somebody has to confirm it.
         """
-        observed = self._look(wanted.config, all_namespaces() if everywhere else ())
-        plan = prepared_plan(wanted.config, observed, self._rundir)
+        plan, observed = self._prepared(wanted.config, everywhere=everywhere)
         for note in plan.notes:
             _log.info("%s", note)
         if wanted.serial > self.record.serial > 0:
@@ -275,6 +275,15 @@ class Manager:
             raise
         state_file.end(self._rundir)
         return plan
+
+    def _prepared(self, wanted: Config, *, everywhere: bool) -> tuple[Plan, Observed]:
+        """The plan that leads to a configuration, and the look at the machine that it is made from."""
+        if not everywhere and not self._rundir.intent.exists():
+            short = short_plan(self._rundir, self._finder, self.applied, wanted)
+            if short is not None:
+                return short
+        observed = self._look(wanted, all_namespaces() if everywhere else ())
+        return prepared_plan(wanted, observed, self._rundir), observed
 
     def _begin(self, wanted: Record, confirm: tuple[str, int] | None) -> None:
         """Say on disk what is about to happen, and have somebody else watch over what must be confirmed."""
