@@ -221,7 +221,7 @@ class Manager:
             raise
 
     def _make_whole(self, link: str) -> None:
-        """Give a process back what it lacks: to undo its failed restart makes one without the children of a silent one.
+        """Give a process back what it lacks: where a silent one was ended and that undone, the new one has no children.
 
         The supervisor would see to one that does not run, but not to this.
         """
@@ -300,6 +300,8 @@ class Manager:
 
     def _end_failed(self, wanted: Record, before_it: Observed) -> None:
         """Forget a change that failed, if nothing is left of it; else the next change or daemon looks there again."""
+        for link in sorted(before_it.silent):
+            self._make_whole(link)
         try:
             after = self._look(wanted.config)
             if after.state == before_it.state or not make_plan(wanted_state(self.applied), after).operations:

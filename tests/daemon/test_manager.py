@@ -154,6 +154,30 @@ class TestOnTheKernel:
         assert report["pid"] != old.pid
         assert [child["name"] for child in report["children"]] == ["child1"]
 
+    def test_a_change_that_fails_after_it_ended_a_hanging_datapath_leaves_its_children(
+        self, daemons: Daemons, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The hanging one could not be asked which it had, so that nothing of the plan would make them again."""
+
+        def refuse(*_: object) -> None:
+            raise MachineError("the kernel says no", errno=5)
+
+        manager = daemons.next()
+        manager.change(request("apply", text=ONE, file="one.yaml"))
+        manager.change(request("add-child", link="geth0", child="child1"))
+        old = manager.datapaths.find("geth0")
+        assert old is not None
+        os.close(old.pidfd)
+        with monkeypatch.context() as broken, frozen(old.pid):
+            broken.setattr(state_file, "save", refuse)
+            with pytest.raises(MachineError, match=r"the kernel says no; what was done before is undone"):
+                manager.change(request("down", links=[]))
+        report = manager.datapaths.report("geth0")
+        assert report is not None
+        assert report["pid"] != old.pid
+        assert [child["name"] for child in report["children"]] == ["child1"]
+        assert state_file.begun(daemons.rundir) is None
+
     def test_a_change_that_could_not_be_undone_is_not_forgotten(
         self, daemons: Daemons, monkeypatch: pytest.MonkeyPatch
     ) -> None:
