@@ -50,6 +50,6 @@ def to_yaml(plain: dict[str, Any]) -> str:
 def _with_hexadecimal_ids(plain: dict[str, Any]) -> dict[str, Any]:
     links = []
     for link in plain["links"]:
-        ids = {name: _Hexadecimal(number) for name, number in link["protocol"].items()}
-        links.append({**link, "protocol": ids})
+        ids = {name: _Hexadecimal(number) for name, number in link.get("protocol", {}).items()}
+        links.append({**link, "protocol": ids} if ids else link)
     return {**plain, "links": links}

@@ -1,10 +1,10 @@
-"""What simulated lines have where the file is silent."""
+"""What a link has where the file is silent."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gpiomux.config.model import Bundle, Lines
+from gpiomux.config.model import GPIOSK_MTU, Bundle, Code, GpioskCode, Idle, Lines, Netdev, PulseLines
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -14,6 +14,23 @@ SIM_LINES = Lines(
     into=Bundle(data=tuple(range(16, 24)), req=24, ack=9),
 )
 """8 data lines each way, the same offsets at both ends."""
+SIM_PULSE_LINES = Lines(out=PulseLines(ctl=0, data=1), into=PulseLines(ctl=16, data=17), idle=Idle.KEEP)
+"""The same for the code `gpiosk`."""
+
+
+def sim_lines(code: Code) -> Lines:
+    """The lines of a simulated link."""
+    return SIM_PULSE_LINES if isinstance(code, GpioskCode) else SIM_LINES
+
+
+def idle_of(code: Code) -> Idle:
+    """What becomes of outputs. A gpiosk board counts any edge on a line that floats, and never recovers."""
+    return Idle.KEEP if isinstance(code, GpioskCode) else Idle.INPUT
+
+
+def netdev_of(code: Code) -> Netdev:
+    """The interface of a link."""
+    return Netdev(mtu=GPIOSK_MTU) if isinstance(code, GpioskCode) else Netdev()
 
 
 def wire_ends(stated: Sequence[tuple[str | None, str | None]]) -> list[str | None]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from gpiomux.config.model import Child, Config, Link, Mode, Netdev, ShmMedium, SimMedium
+from gpiomux.config.model import Child, Config, GpioskCode, Link, Mode, Netdev, ShmMedium, SimMedium
 from gpiomux.config.names import HIGHEST_MARK, RESERVED_NAMES
 from gpiomux.config.text import quoted
 from gpiomux.config.wording import nearest
@@ -35,6 +35,9 @@ def add_child(config: Config, link: str, child: str) -> Config:
             f"{link} carries no marks: its channels have a place for them in mode net_hdr only",
             hint="use `mode: net_hdr` for a link with children",
         )
+    if isinstance(parent.transport.code, GpioskCode):
+        hint = "use `code: handshake` for a link with children"
+        raise UsageError(f"{link} carries no marks: its line code gpiosk has no place for them", hint=hint)
     netdev = Netdev(mtu=parent.netdev.mtu, netns=parent.netdev.netns)
     return _with_link(config, replace(parent, children=(*parent.children, Child(name=child, netdev=netdev))))
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from gpiomux.config.model import Bundle
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -49,6 +51,9 @@ def _names(link: str, lines: Lines) -> dict[int, str]:
     shows 31 characters, and a link's name has up to 15."""
     names: dict[int, str] = {}
     for side, bundle in (("out", lines.out), ("in", lines.into)):
-        names |= {offset: f"{link}-{side}-data{number}" for number, offset in enumerate(bundle.data)}
-        names |= {bundle.req: f"{link}-{side}-req", bundle.ack: f"{link}-{side}-ack"}
+        for part, offsets in bundle.parts().items():
+            numbered = part == "data" and isinstance(bundle, Bundle)
+            names |= {
+                offset: f"{link}-{side}-{part}{number if numbered else ''}" for number, offset in enumerate(offsets)
+            }
     return names

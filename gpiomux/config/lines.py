@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gpiomux.config import offsets
-from gpiomux.config.defaults import SIM_LINES
+from gpiomux.config.defaults import sim_lines
 from gpiomux.config.model import Lines
-from gpiomux.config.plain import bundle_from_plain
+from gpiomux.config.plain import bundle_from_plain, code_from_plain
 from gpiomux.config.text import quoted
 
 if TYPE_CHECKING:
@@ -25,8 +25,15 @@ output ever meets an output."""
 HIGHEST_GATHERED = 512
 """AGGREGATOR_MAX_GPIOS of the kernel's gpio-aggregator."""
 
-_OUTPUTS = (("out", "data"), ("out", "req"), ("in", "ack"))
-_INPUTS = (("in", "data"), ("in", "req"), ("out", "ack"))
+_OUTPUTS = {
+    "handshake": (("out", "data"), ("out", "req"), ("in", "ack")),
+    "gpiosk": (("out", "ctl"), ("out", "data")),
+}
+_INPUTS = {
+    "handshake": (("in", "data"), ("in", "req"), ("out", "ack")),
+    "gpiosk": (("in", "ctl"), ("in", "data")),
+}
+"""Direction and part of the roles by line code."""
 
 
 def line_faults(links: list[Spot]) -> Iterator[Fault]:
@@ -45,24 +52,36 @@ def line_faults(links: list[Spot]) -> Iterator[Fault]:
 
 def lines_of(link: Spot) -> Lines | None:
     """The lines of a link, stated or by default; None if there are none, or if what is stated has a fault."""
+    name = code_of(link)
+    code = code_from_plain(name)
     if link.get("medium") == "sim" and not link.mentions("lines"):
-        return SIM_LINES
-    stated = [link.below("lines", direction, part) for direction in ("out", "in") for part in ("data", "req", "ack")]
+        return sim_lines(code)
+    stated = [link.below("lines", *role) for role in (*_OUTPUTS[name], *_INPUTS[name])]
     if (
         not link.sound("lines")
         or None in stated
         or any(_data_count(link, side) not in WIDTHS for side in ("out", "in"))
     ):
         return None
-    return Lines(out=bundle_from_plain(link.get("lines", "out")), into=bundle_from_plain(link.get("lines", "in")))
+    sides = (bundle_from_plain(link.get("lines", side), code) for side in ("out", "in"))
+    return Lines(out=next(sides), into=next(sides))
+
+
+def code_of(link: Spot) -> str:
+    """The name of a link's line code, stated or by default."""
+    code = link.below("code")
+    name = code.get("name") if code is not None and isinstance(code.value, dict) else code and code.value
+    return "gpiosk" if name == "gpiosk" else "handshake"
 
 
 def _data_count(link: Spot, direction: str) -> int:
     """The number of data lines; 0 if it cannot be told."""
     data = link.below("lines", direction, "data")
-    if data is None or not data.sound() or offsets.check(data.value) is not None:
+    if data is None or not data.sound():
         return 0
-    return offsets.count(data.value)
+    if isinstance(data.value, int):
+        return 1
+    return 0 if offsets.check(data.value) is not None else offsets.count(data.value)
 
 
 def _writing_faults(link: Spot) -> Iterator[Fault]:
@@ -71,7 +90,7 @@ def _writing_faults(link: Spot) -> Iterator[Fault]:
     written += [source.below("offsets") for source in link.items("lines", "from")]
     written.append(link.below("lines", "active_low"))
     for spot in written:
-        refusal = None if spot is None else offsets.check(spot.value)
+        refusal = None if spot is None or isinstance(spot.value, int) else offsets.check(spot.value)
         if spot is not None and refusal is not None:
             yield spot.fault(*refusal)
 
@@ -87,8 +106,9 @@ def _role_faults(link: Spot) -> Iterator[Fault]:
     """Lines that the link uses twice, that its chip does not have, or that would drive against another output."""
     used: dict[int, str] = {}
     last = _last_offset(link)
+    code = code_of(link)
     for roles, direction in ((_OUTPUTS, "output"), (_INPUTS, "input")):
-        for role in roles:
+        for role in roles[code]:
             for spot, offset in _role_offsets(link, role):
                 if offset in used:
                     yield spot.fault(f"line {offset} is {used[offset]} already", "use each line once")
@@ -105,7 +125,7 @@ def _role_offsets(link: Spot, role: tuple[str, str]) -> list[tuple[Spot, int]]:
     spot = link.below("lines", direction, part)
     if spot is None:
         return []
-    if part != "data":
+    if isinstance(spot.value, int):
         return [(spot, spot.value)]
     if isinstance(spot.value, list):
         return [(item, item.value) for item in spot.items()]
@@ -174,7 +194,7 @@ def _setting_faults(link: Spot) -> Iterator[Fault]:
         return
     if offsets.check(low.value) is not None or offsets.count(low.value) > HIGHEST_GATHERED:
         return
-    used = (*lines.out.data, lines.out.req, lines.out.ack, *lines.into.data, lines.into.req, lines.into.ack)
+    used = (*lines.inputs, *lines.outputs)
     seen: set[int] = set()
     for offset in offsets.parse(low.value):
         if offset not in used:
@@ -229,7 +249,7 @@ def _stuck_faults(link: Spot) -> Iterator[Fault]:
     stuck, lines = link.below("faults", "stuck"), lines_of(link)
     if stuck is None or lines is None or link.get("medium") != "sim":
         return
-    inputs = (*lines.into.data, lines.into.req, lines.out.ack)
+    inputs = lines.inputs
     for key in stuck.value:
         if (*stuck.path, key) not in stuck.broken and int(key) not in inputs:
             yield stuck.key_fault(

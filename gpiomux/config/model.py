@@ -15,6 +15,8 @@ CHANNEL_ELEMENTS = 1024
 """Default of `ShmMedium.elements`."""
 POLL_MS = 5
 """Default of `ShmMedium.poll_ms`."""
+GPIOSK_MTU = 1486
+"""Default and highest MTU of `GpioskCode`: gpiosk has room for frames of 1500 bytes, and overruns with longer ones."""
 
 
 class Delivery(StrEnum):
@@ -81,6 +83,44 @@ class Bundle:
     ack: int
     """Toggled by the receiver when it has taken the word; runs against the direction of `data`."""
 
+    @property
+    def forward(self) -> tuple[int, ...]:
+        """What the sender of this direction drives."""
+        return (*self.data, self.req)
+
+    @property
+    def backward(self) -> tuple[int, ...]:
+        """What the receiver of this direction drives."""
+        return (self.ack,)
+
+    def parts(self) -> dict[str, tuple[int, ...]]:
+        """The offsets by their key in the file."""
+        return {"data": self.data, "req": (self.req,), "ack": (self.ack,)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PulseLines:
+    """The lines of one direction of gpiosk's pulse code, as offsets in the link's own chip."""
+
+    ctl: int
+    """One pulse inverts the value of what follows on `data`, three announce the start or end of a frame."""
+    data: int
+    """One pulse is one bit, or the end of a delimiter."""
+
+    @property
+    def forward(self) -> tuple[int, ...]:
+        """What the sender of this direction drives."""
+        return (self.ctl, self.data)
+
+    @property
+    def backward(self) -> tuple[int, ...]:
+        """What the receiver of this direction drives: nothing."""
+        return ()
+
+    def parts(self) -> dict[str, tuple[int, ...]]:
+        """The offsets by their key in the file."""
+        return {"ctl": (self.ctl,), "data": (self.data,)}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LineSource:
@@ -98,9 +138,9 @@ class LineSource:
 class Lines:
     """The lines of a link by role, and for real chips where they come from."""
 
-    out: Bundle
-    into: Bundle
-    """`in` in the file."""
+    out: Bundle | PulseLines
+    into: Bundle | PulseLines
+    """`in` in the file; of the same kind as `out`, which is that of the line code."""
     sources: tuple[LineSource, ...] = ()
     """`from` in the file: gathered into one chip in this order; empty for simulated lines, and with `device`."""
     device: str | None = None
@@ -114,6 +154,16 @@ class Lines:
     active_low: tuple[int, ...] = ()
     """Offsets of the lines that carry 1 as the low level, ascending."""
     idle: Idle = Idle.INPUT
+
+    @property
+    def inputs(self) -> tuple[int, ...]:
+        """The offsets that this end reads, in the order in which they are requested."""
+        return (*self.into.forward, *self.out.backward)
+
+    @property
+    def outputs(self) -> tuple[int, ...]:
+        """The offsets that this end drives, in the order in which they are requested."""
+        return (*self.out.forward, *self.into.backward)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,12 +229,23 @@ Medium = SimMedium | GpioMedium | ShmMedium
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Code:
-    """The line code: how words move over lines."""
+class HandshakeCode:
+    """Bundled data with request and acknowledgement: how words move over lines."""
 
-    name: str = "handshake"
     spin: int = 400
     """Fruitless polls of the lines before the datapath goes to sleep on their edges."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GpioskCode:
+    """The pulses of gpiosk, without acknowledgement and without our wire protocol."""
+
+    interval_us: int = 64
+    """From one rising edge to the next, on either line, 1..1000."""
+
+
+Code = HandshakeCode | GpioskCode
+"""The line code."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,11 +253,12 @@ class Transport:
     """All that a datapath is started with; a change of any of it restarts that link's datapath."""
 
     mode: Mode
-    protocol: ProtocolIds
+    protocol: ProtocolIds | None
+    """None for the code `gpiosk`, which has none."""
     medium: Medium
     lines: Lines | None
     """None for `shm`, which has no lines."""
-    code: Code = Code()
+    code: Code = HandshakeCode()
     delivery: Delivery = Delivery.RELIABLE
     """Must be the same at both ends."""
     tx_ring: int = TX_RING

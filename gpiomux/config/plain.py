@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from gpiomux.config import offsets
 from gpiomux.config.addresses import canonical_address, canonical_destination, canonical_gateway
-from gpiomux.config.defaults import SIM_LINES, wire_ends
+from gpiomux.config.defaults import idle_of, netdev_of, sim_lines, wire_ends
 from gpiomux.config.model import (
     CHANNEL_ELEMENTS,
     POLL_MS,
@@ -25,6 +25,8 @@ from gpiomux.config.model import (
     Drive,
     Faults,
     GpioMedium,
+    GpioskCode,
+    HandshakeCode,
     Idle,
     Lines,
     LineSource,
@@ -33,6 +35,7 @@ from gpiomux.config.model import (
     Mode,
     Netdev,
     ProtocolIds,
+    PulseLines,
     Route,
     ShmMedium,
     SimMedium,
@@ -65,14 +68,14 @@ def config_to_plain(config: Config) -> Plain:
 
 def transport_from_plain(plain: Mapping[str, Any]) -> Transport:
     """The transport that `transport_to_plain` wrote."""
-    code: str | Plain = plain.get("code", {})
-    stated: Plain = {"name": code} if isinstance(code, str) else code
+    code = code_from_plain(plain.get("code", "handshake"))
+    ids = None if isinstance(code, GpioskCode) else plain["protocol"]
     return Transport(
         mode=Mode(plain["mode"]),
-        protocol=ProtocolIds(reader=plain["protocol"]["reader"], writer=plain["protocol"]["writer"]),
+        protocol=None if ids is None else ProtocolIds(reader=ids["reader"], writer=ids["writer"]),
         medium=_medium_from(plain),
-        lines=_lines_from(plain),
-        code=Code(**stated),
+        lines=_lines_from(plain, code),
+        code=code,
         delivery=Delivery(plain.get("delivery", Delivery.RELIABLE)),
         tx_ring=plain.get("tx_ring", TX_RING),
         rx_ring=plain.get("rx_ring"),
@@ -81,19 +84,21 @@ def transport_from_plain(plain: Mapping[str, Any]) -> Transport:
 
 def transport_to_plain(transport: Transport) -> Plain:
     """A transport as a link of the file states it; the end of a simulated wire is always named."""
-    medium = transport.medium
+    medium, code = transport.medium, transport.code
     plain: Plain = {"mode": transport.mode.value, **_medium_to(medium)}
-    if transport.lines is not None and not (isinstance(medium, SimMedium) and transport.lines == SIM_LINES):
-        plain["lines"] = _lines_to(transport.lines)
-    if transport.code != Code():
-        plain["code"] = {"name": transport.code.name, "spin": transport.code.spin}
+    if transport.lines is not None and not (isinstance(medium, SimMedium) and transport.lines == sim_lines(code)):
+        plain["lines"] = _lines_to(transport.lines, code)
+    if code != HandshakeCode():
+        plain["code"] = _code_to(code)
     if transport.delivery is not Delivery.RELIABLE:
         plain["delivery"] = transport.delivery.value
     if transport.tx_ring != TX_RING:
         plain["tx_ring"] = transport.tx_ring
     if transport.rx_ring is not None:
         plain["rx_ring"] = transport.rx_ring
-    return {**plain, "protocol": {"reader": transport.protocol.reader, "writer": transport.protocol.writer}}
+    if transport.protocol is not None:
+        plain["protocol"] = {"reader": transport.protocol.reader, "writer": transport.protocol.writer}
+    return plain
 
 
 def stated_end(wire: object) -> tuple[str | None, str | None]:
@@ -103,9 +108,24 @@ def stated_end(wire: object) -> tuple[str | None, str | None]:
     return (wire, None) if isinstance(wire, str) else (None, None)
 
 
-def bundle_from_plain(plain: Mapping[str, Any]) -> Bundle:
+def code_from_plain(plain: str | Mapping[str, Any]) -> Code:
+    """The line code, by name or with its options."""
+    options = {} if isinstance(plain, str) else {key: value for key, value in plain.items() if key != "name"}
+    name = plain if isinstance(plain, str) else plain["name"]
+    return GpioskCode(**options) if name == "gpiosk" else HandshakeCode(**options)
+
+
+def bundle_from_plain(plain: Mapping[str, Any], code: Code) -> Bundle | PulseLines:
     """The lines of one direction."""
+    if isinstance(code, GpioskCode):
+        return PulseLines(ctl=plain["ctl"], data=plain["data"])
     return Bundle(data=offsets.parse(plain["data"]), req=plain["req"], ack=plain["ack"])
+
+
+def _code_to(code: Code) -> Plain:
+    if isinstance(code, GpioskCode):
+        return {"name": "gpiosk", "interval_us": code.interval_us}
+    return {"name": "handshake", "spin": code.spin}
 
 
 # ---- links and children
@@ -120,10 +140,11 @@ def _with_end(plain: Mapping[str, Any], end: str | None) -> Mapping[str, Any]:
 
 
 def _link_from(plain: Mapping[str, Any]) -> Link:
-    netdev = _netdev_from(plain, Netdev())
+    transport = transport_from_plain(plain)
+    netdev = _netdev_from(plain, netdev_of(transport.code))
     return Link(
         name=plain["name"],
-        transport=transport_from_plain(plain),
+        transport=transport,
         netdev=netdev,
         children=tuple(
             Child(
@@ -146,7 +167,8 @@ def _link_to(link: Link) -> Plain:
         }
         for child in link.children
     ]
-    plain: Plain = {"name": link.name, **transport_to_plain(link.transport), **_netdev_to(link.netdev, Netdev())}
+    default = netdev_of(link.transport.code)
+    plain: Plain = {"name": link.name, **transport_to_plain(link.transport), **_netdev_to(link.netdev, default)}
     return {**plain, "children": children} if children else plain
 
 
@@ -277,26 +299,26 @@ def _faults_to(faults: Faults) -> Plain:
 # ---- lines
 
 
-def _lines_from(plain: Mapping[str, Any]) -> Lines | None:
+def _lines_from(plain: Mapping[str, Any], code: Code) -> Lines | None:
     if plain["medium"] == "shm":
         return None
     if "lines" not in plain:
-        return SIM_LINES
+        return sim_lines(code)
     lines = plain["lines"]
     return Lines(
-        out=bundle_from_plain(lines["out"]),
-        into=bundle_from_plain(lines["in"]),
+        out=bundle_from_plain(lines["out"], code),
+        into=bundle_from_plain(lines["in"], code),
         sources=tuple(_source_from(source) for source in lines.get("from", ())),
         device=lines.get("device"),
         aggregate=lines.get("aggregate", True),
         bias=Bias(lines.get("bias", Bias.AS_IS)),
         drive=Drive(lines.get("drive", Drive.PUSH_PULL)),
         active_low=tuple(sorted(offsets.parse(lines.get("active_low", [])))),
-        idle=Idle(lines.get("idle", Idle.INPUT)),
+        idle=Idle(lines.get("idle", idle_of(code))),
     )
 
 
-def _lines_to(lines: Lines) -> Plain:
+def _lines_to(lines: Lines, code: Code) -> Plain:
     plain: Plain = {}
     if lines.sources:
         plain["from"] = [_source_to(source) for source in lines.sources]
@@ -308,7 +330,7 @@ def _lines_to(lines: Lines) -> Plain:
         "bias": (lines.bias.value, Bias.AS_IS),
         "drive": (lines.drive.value, Drive.PUSH_PULL),
         "active_low": (offsets.write(lines.active_low), []),
-        "idle": (lines.idle.value, Idle.INPUT),
+        "idle": (lines.idle.value, idle_of(code)),
     }
     return {**plain, **{key: value for key, (value, default) in stated.items() if value != default}}
 
@@ -325,5 +347,7 @@ def _source_to(source: LineSource) -> str | Plain:
     return {"chip": source.chip, "offsets": offsets.write(source.offsets)}
 
 
-def _bundle_to(bundle: Bundle) -> Plain:
+def _bundle_to(bundle: Bundle | PulseLines) -> Plain:
+    if isinstance(bundle, PulseLines):
+        return {"ctl": bundle.ctl, "data": bundle.data}
     return {"data": offsets.write(bundle.data), "req": bundle.req, "ack": bundle.ack}

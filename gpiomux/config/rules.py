@@ -8,7 +8,7 @@ from __future__ import annotations
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from gpiomux.config import channels, lines, names, netdevs, wires
+from gpiomux.config import channels, gpiosk, lines, names, netdevs, wires
 from gpiomux.config.spot import Spot
 
 if TYPE_CHECKING:
@@ -35,5 +35,6 @@ def rule_faults(source: Source, broken: frozenset[Path]) -> list[Fault]:
             lines.line_faults(links),
             wires.wire_faults(links),
             channels.channel_faults(links),
+            gpiosk.gpiosk_faults(links),
         )
     )

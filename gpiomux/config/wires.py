@@ -6,14 +6,13 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from gpiomux.config import offsets
-from gpiomux.config.lines import SIM_CHIP_LINES, SIM_FIRST_INPUT, lines_of
+from gpiomux.config.lines import SIM_CHIP_LINES, SIM_FIRST_INPUT, code_of, lines_of
 from gpiomux.config.plain import stated_end
 from gpiomux.config.text import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from gpiomux.config.model import Bundle
     from gpiomux.config.spot import Spot
     from gpiomux.errors import Fault
 
@@ -56,30 +55,35 @@ def _wire_fault(link: Spot, message: str, expected: str) -> Fault:
     return link.source.fault((*link.path, "wire"), message, expected)
 
 
+def _code_fault(link: Spot, message: str) -> Fault:
+    spot = link.below("code") or link
+    return spot.fault(message, "both ends of a wire have the same code")
+
+
 def _is_external(link: Spot) -> bool:
     return link.get("wire", "external") is True
 
 
 def _fit_faults(first: Spot, second: Spot) -> Iterator[Fault]:
     """Each line of one end must be, at the other, the line it is wired to and in the opposite role."""
+    if code_of(first) != code_of(second):
+        message = f"the line code is {code_of(second)}, and {code_of(first)} at the other end, in line {first.line}"
+        yield _code_fault(second, message)
+        return
     here, there = lines_of(second), lines_of(first)
     if here is None or there is None:
         return
     for direction, own, other in (("out", here.out, there.into), ("in", here.into, there.out)):
         opposite = "in" if direction == "out" else "out"
-        for part in ("data", "req", "ack"):
-            wanted = tuple((offset + SIM_FIRST_INPUT) % SIM_CHIP_LINES for offset in _part(other, part))
-            if _part(own, part) != wanted:
+        others = other.parts()
+        for part, found in own.parts().items():
+            wanted = tuple((offset + SIM_FIRST_INPUT) % SIM_CHIP_LINES for offset in others[part])
+            if found != wanted:
                 message = (
-                    f"{direction}.{part} {offsets.text(_part(own, part))} does not meet {opposite}.{part} "
-                    f"{offsets.text(_part(other, part))} of the other end, in line {first.line}"
+                    f"{direction}.{part} {offsets.text(found)} does not meet {opposite}.{part} "
+                    f"{offsets.text(others[part])} of the other end, in line {first.line}"
                 )
                 expected = (
                     f"expected {offsets.text(wanted)}: line i of one end is wired to line (i+16) mod 32 of the other"
                 )
                 yield second.source.fault((*second.path, "lines", direction, part), message, expected)
-
-
-def _part(bundle: Bundle, part: str) -> tuple[int, ...]:
-    """One part of a bundle as offsets."""
-    return {"data": bundle.data, "req": (bundle.req,), "ack": (bundle.ack,)}[part]

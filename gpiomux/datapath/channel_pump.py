@@ -80,6 +80,7 @@ class ChannelPump:
         """
         medium = transport.medium
         assert isinstance(medium, ShmMedium)
+        assert transport.protocol is not None
         out_fd, in_fd, self._peer_bell, self._bell = fds
         self._maps = (_mapped(out_fd, mmap.PROT_READ | mmap.PROT_WRITE), _mapped(in_fd, mmap.PROT_READ))
         self._fds = tuple(fds)

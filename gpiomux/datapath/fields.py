@@ -9,7 +9,17 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, TypeGuard
 
-from gpiomux.config.model import Mode, SimMedium, Transport
+from gpiomux.config.model import (
+    GPIOSK_MTU,
+    Bundle,
+    GpioskCode,
+    Mode,
+    ProtocolIds,
+    PulseLines,
+    ShmMedium,
+    SimMedium,
+    Transport,
+)
 from gpiomux.config.netdevs import HIGHEST_MTU, LOWEST_MTU
 from gpiomux.config.plain import transport_from_plain, transport_to_plain
 from gpiomux.errors import ProtocolError
@@ -18,7 +28,7 @@ from gpiomux.wire.codec import WIDTHS
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from gpiomux.config.model import Lines
+    from gpiomux.config.model import Code, Lines
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,14}")
 _HIGHEST_MARK = (1 << 32) - 1
@@ -60,13 +70,14 @@ def mark(message: Mapping[str, Any]) -> int:
     return number(message, "mark", 1, _HIGHEST_MARK)
 
 
-def mtu(message: Mapping[str, Any], mode: Mode) -> int:
+def mtu(message: Mapping[str, Any], transport: Transport) -> int:
     """The MTU of a link.
 
     Raises:
         ProtocolError: a packet of that length could not be sent.
     """
-    return number(message, "mtu", LOWEST_MTU, HIGHEST_MTU[mode])
+    highest = GPIOSK_MTU if isinstance(transport.code, GpioskCode) else HIGHEST_MTU[transport.mode]
+    return number(message, "mtu", LOWEST_MTU, highest)
 
 
 def port(message: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -106,22 +117,36 @@ def _fault(transport: Transport) -> str:
     medium, lines = transport.medium, transport.lines
     if isinstance(medium, SimMedium) and medium.end not in ("a", "b"):
         return f"end {_shown(medium.end)} of the wire"
-    if not all(_is_number(one, 1, _HIGHEST_ID) for one in (transport.protocol.reader, transport.protocol.writer)):
-        return "its protocol ids"
-    if not _is_number(transport.code.spin, 0, 1_000_000):
-        return f"spin {_shown(transport.code.spin)}"
+    if fault := _code_fault(transport):
+        return fault
     if not _is_number(transport.tx_ring, 1, 4096):
         return f"tx_ring {_shown(transport.tx_ring)}"
     if transport.rx_ring is not None and not _is_number(transport.rx_ring, 1, 4096):
         return f"rx_ring {_shown(transport.rx_ring)}"
-    return "its lines" if lines is not None and not _are_lines(lines) else ""
+    if lines is None:
+        return "" if isinstance(medium, ShmMedium) else "it has no lines"
+    return "" if _are_lines(lines, transport.code) else "its lines"
 
 
-def _are_lines(lines: Lines) -> bool:
-    offsets = [offset for one in (lines.out, lines.into) for offset in (*one.data, one.req, one.ack)]
-    widths = (len(lines.out.data), len(lines.into.data))
+def _code_fault(transport: Transport) -> str:
+    """What is wrong with the line code, and with what hangs on it."""
+    code, ids = transport.code, transport.protocol
+    if isinstance(code, GpioskCode):
+        if not _is_number(code.interval_us, 1, 1000):
+            return f"interval_us {_shown(code.interval_us)}"
+        if isinstance(transport.medium, ShmMedium) or transport.mode is not Mode.ETH:
+            return "its mode or medium, with code gpiosk"
+        return ""
+    if not isinstance(ids, ProtocolIds) or not all(_is_number(one, 1, _HIGHEST_ID) for one in (ids.reader, ids.writer)):
+        return "its protocol ids"
+    return "" if _is_number(code.spin, 0, 1_000_000) else f"spin {_shown(code.spin)}"
+
+
+def _are_lines(lines: Lines, code: Code) -> bool:
+    sides, offsets = (lines.out, lines.into), (*lines.inputs, *lines.outputs)
     return (
-        all(width in WIDTHS for width in widths)
+        all(isinstance(side, PulseLines if isinstance(code, GpioskCode) else Bundle) for side in sides)
+        and all(len(side.data) in WIDTHS for side in sides if isinstance(side, Bundle))
         and all(_is_number(offset, 0, _HIGHEST_OFFSET) for offset in offsets)
         and len(set(offsets)) == len(offsets)
     )

@@ -17,13 +17,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 # Imported now and not when needed: once the user has changed, the installation may not be readable any more.
-from gpiomux.config.model import ShmMedium
+from gpiomux.config.model import GpioskCode, ShmMedium
 from gpiomux.config.plain import transport_to_plain
 from gpiomux.control.packets import MAX_FDS, Message, close_all, receive, send
 from gpiomux.datapath import fields
 from gpiomux.datapath.channel_pump import ChannelPump
 from gpiomux.datapath.interfaces import Member
 from gpiomux.datapath.privileges import drop_privileges
+from gpiomux.datapath.pulse_pump import PulsePump
 from gpiomux.datapath.pump import Pump
 from gpiomux.datapath.scheduling import ask_for_short_turns
 from gpiomux.errors import GpiomuxError, ProtocolError, UsageError
@@ -58,7 +59,7 @@ class _Link:
     transport: Transport
     mtu: int
     marks_method: str
-    pump: Pump | ChannelPump
+    pump: Pump | ChannelPump | PulsePump
 
 
 class DatapathProcess:
@@ -183,14 +184,16 @@ class DatapathProcess:
         if self._link is not None:
             raise UsageError(f"datapath: runs link {self._link.name} already")
         transport, port, name = fields.transport(message), fields.port(message), fields.name(message, "link")
-        mtu = fields.mtu(message, transport.mode)
+        mtu = fields.mtu(message, transport)
         count = fields.number(port, "fds", 0, MAX_FDS)
         if len(fds) != count + fields.number(message, "driver_fds", 0, MAX_FDS):
             raise ProtocolError(f"datapath: start came with {len(fds)} descriptors")
         main = _member(name, port, fds[:count], transport, mtu)
-        pump: Pump | ChannelPump
+        pump: Pump | ChannelPump | PulsePump
         if isinstance(transport.medium, ShmMedium):
             pump = ChannelPump(fds[count:], transport, mtu, main, draw_epoch)
+        elif isinstance(transport.code, GpioskCode):
+            pump = PulsePump(open_driver(transport, fds[count:]), transport, main)
         else:
             pump = Pump(open_driver(transport, fds[count:]), transport, mtu, main, draw_epoch)
         self._link = _Link(name, transport, mtu, port["method"], pump)
@@ -221,7 +224,7 @@ class DatapathProcess:
     def _set_mtu(self, message: Message, _fds: list[int]) -> Message:
         """mtu, of the link's own interface."""
         link = self._running()
-        link.mtu = fields.mtu(message, link.transport.mode)
+        link.mtu = fields.mtu(message, link.transport)
         link.pump.set_mtu(link.mtu)
         if link.transport.rx_ring is not None:
             link.pump.interfaces.set_send_buffer(_ring_bytes(link.transport.rx_ring, link.mtu))

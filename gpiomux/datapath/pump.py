@@ -11,7 +11,7 @@ import select
 import time
 from typing import TYPE_CHECKING, Any
 
-from gpiomux.config.model import Delivery
+from gpiomux.config.model import Bundle, Delivery, HandshakeCode
 from gpiomux.datapath.edges import Edges
 from gpiomux.datapath.interfaces import Interfaces
 from gpiomux.datapath.patience import Courtesy, Patience
@@ -60,13 +60,18 @@ class Pump:
         Raises:
             OSError: the chip is gone.
         """
-        assert transport.lines is not None
-        width_in, width_out = len(transport.lines.into.data), len(transport.lines.out.data)
+        lines, code, protocol = transport.lines, transport.code, transport.protocol
+        assert lines is not None
+        assert protocol is not None
+        assert isinstance(code, HandshakeCode)
+        assert isinstance(lines.into, Bundle)
+        assert isinstance(lines.out, Bundle)
+        width_in, width_out = len(lines.into.data), len(lines.out.data)
         settings = Settings(
             mode=transport.mode.value,
             mtu=mtu,
-            reader=transport.protocol.reader,
-            writer=transport.protocol.writer,
+            reader=protocol.reader,
+            writer=protocol.writer,
             width_in=width_in,
             width_out=width_out,
             datagram=transport.delivery is Delivery.DATAGRAM,
@@ -74,7 +79,7 @@ class Pump:
         )
         self._driver = driver
         self._edges = Edges(driver)
-        self._patience = Patience(transport.code.spin)
+        self._patience = Patience(code.spin)
         self._courtesy = Courtesy()
         self._poller = select.poll()
         self._poller.register(driver.fileno(), select.POLLIN)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gpiomux.config.gathered import gathered
-from gpiomux.config.model import GpioMedium, SimMedium
+from gpiomux.config.model import Bundle, GpioMedium, GpioskCode, SimMedium
 from gpiomux.lines.faults import set_faults
 from gpiomux.lines.gpiochip import GpioLines
 from gpiomux.lines.simulated import SimulatedLines
@@ -61,14 +61,13 @@ def open_driver(transport: Transport, fds: list[int]) -> LineDriver:
     if isinstance(medium, GpioMedium):
         return _gpio_lines(lines, fds)
     assert isinstance(medium, SimMedium)
-    inputs, outputs = request_order(lines)
-    return SimulatedLines(fds, medium.end, inputs=inputs, outputs=outputs)
+    rising_only = isinstance(transport.code, GpioskCode)
+    return SimulatedLines(fds, medium.end, inputs=lines.inputs, outputs=lines.outputs, rising_only=rising_only)
 
 
 def _gpio_lines(lines: Lines, fds: list[int]) -> GpioLines:
     inputs, outputs = chip_offsets(lines)
     (fd,) = fds
-    width = len(lines.into.data)
     return GpioLines(
         fd,
         inputs=inputs,
@@ -76,14 +75,20 @@ def _gpio_lines(lines: Lines, fds: list[int]) -> GpioLines:
         low=low_offsets(lines, inputs, outputs),
         bias=lines.bias,
         drive=lines.drive,
-        # The line code sleeps on what says that something is to be done: the peer's `req`, and the `ack` of ours.
-        watched=inputs[width:],
+        # The handshake sleeps on what says that something is to be done: the peer's `req`, and the `ack` of ours.
+        watched=inputs[len(lines.into.data) :] if isinstance(lines.into, Bundle) else inputs,
+        rising_only=not isinstance(lines.into, Bundle),
     )
 
 
 def chip_offsets(lines: Lines) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Inputs and outputs of a link in the order of `request_order`, as offsets of the chip that it runs on."""
-    inputs, outputs = request_order(lines)
+    """Inputs and outputs of a link, in the order in which they are requested, as offsets of its chip.
+
+    Bit i of a driver's levels is line i of inputs + outputs. For the handshake: the word of `in`, its `req`, the `ack`
+    of `out`; then the word of `out`, its `req`, the `ack` of `in`. For the pulse code: `ctl` and `data` of `in`; then
+    of `out`. `gpiomux.lines.handshake` and `gpiomux.datapath.pulse_pump` count on it.
+    """
+    inputs, outputs = lines.inputs, lines.outputs
     if lines.aggregate:
         return inputs, outputs
     sources = [line.offset for line in gathered("", lines)]
@@ -96,16 +101,5 @@ def _on(sources: list[int | None], offsets: tuple[int, ...]) -> tuple[int, ...]:
 
 def low_offsets(lines: Lines, inputs: Sequence[int], outputs: Sequence[int]) -> frozenset[int]:
     """Those of `chip_offsets` that are active low."""
-    own = (offset for side in request_order(lines) for offset in side)
+    own = (*lines.inputs, *lines.outputs)
     return frozenset(offset for offset, name in zip((*inputs, *outputs), own, strict=True) if name in lines.active_low)
-
-
-def request_order(lines: Lines) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Inputs and outputs of a link as offsets, in the order in which they are requested.
-
-    Bit i of a driver's levels is line i of inputs + outputs: the word of `in`, its `req`, the `ack` of `out`; then
-    the word of `out`, its `req`, the `ack` of `in`. `gpiomux.datapath.handshake` counts on it.
-    """
-    inputs = (*lines.into.data, lines.into.req, lines.out.ack)
-    outputs = (*lines.out.data, lines.out.req, lines.into.ack)
-    return inputs, outputs

@@ -131,6 +131,10 @@ class Delivery:
 
     def _note_edges(self, block: int, edges: int, levels: int) -> None:
         cells = self._cells
+        if cells[block + Cell.RISING_ONLY]:
+            edges &= levels
+            if not edges:
+                return
         now_ns = time.monotonic_ns()
         for offset in range(LINE_COUNT):
             if edges >> offset & 1:

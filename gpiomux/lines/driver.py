@@ -51,7 +51,7 @@ class LineDriver(Protocol):
         """
 
     def set_edges(self, on: bool) -> None:
-        """Switch edge detection (both edges, all inputs unless the driver was made to watch some only) on or off.
+        """Switch edge detection (all inputs and both edges, unless the driver was made for less) on or off.
 
         Off at first. Queued events stay readable. It may take long: on real lines milliseconds for each.
 

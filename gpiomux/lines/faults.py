@@ -9,20 +9,21 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from gpiomux.config.model import Bundle
 from gpiomux.lines.delivery import Delivery, locked
 from gpiomux.lines.wire_file import SPOILT, WORDS, Cell, block_of, cross, map_levels, open_wire
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from gpiomux.config.model import Bundle, Faults
+    from gpiomux.config.model import Faults, PulseLines
 
 _RATES = (Cell.FLIP_RATE, Cell.LOSS_RATE, Cell.DOUBLE_RATE, Cell.REORDER_RATE)
 _WORD_CELLS = (Cell.LOSS_RATE, Cell.DOUBLE_RATE, Cell.REORDER_RATE, Cell.DOUBLING)
 _SPOILING_CELLS = (Cell.FLIP_RATE, Cell.CUT, Cell.STUCK_MASK, Cell.DELAY_NS, Cell.INVERTED)
 
 
-def set_faults(directory: Path, end: str, faults: Faults, into: Bundle) -> None:
+def set_faults(directory: Path, end: str, faults: Faults, into: Bundle | PulseLines) -> None:
     """Replace all faults on the way to `end`, whose words come over the lines `into`.
 
     Raises:
@@ -42,15 +43,17 @@ def set_faults(directory: Path, end: str, faults: Faults, into: Bundle) -> None:
             os.close(fd)
 
 
-def write_faults(cells: memoryview, end: str, faults: Faults, into: Bundle) -> None:
+def write_faults(cells: memoryview, end: str, faults: Faults, into: Bundle | PulseLines) -> None:
     """Write the fault cells of one end; takes effect from the next change of levels."""
     base = block_of(end)
     cells[base + Cell.CUT] = int(faults.cut)
     cells[base + Cell.STUCK_MASK] = sum(1 << offset for offset, _ in faults.stuck)
     cells[base + Cell.STUCK_LEVELS] = sum(level << offset for offset, level in faults.stuck)
-    cells[base + Cell.DATA_MASK] = sum(1 << offset for offset in into.data)
-    cells[base + Cell.REQ] = 1 << into.req
-    cells[base + Cell.ACK] = cross(1 << into.ack)
+    bundle = into if isinstance(into, Bundle) else None
+    flipping = into.forward if bundle is None else bundle.data
+    cells[base + Cell.DATA_MASK] = sum(1 << offset for offset in flipping)
+    cells[base + Cell.REQ] = 0 if bundle is None else 1 << bundle.req
+    cells[base + Cell.ACK] = 0 if bundle is None else cross(1 << bundle.ack)
     rates = (faults.flip_rate, faults.loss_rate, faults.double_rate, faults.reorder_rate)
     for cell, rate in zip(_RATES, rates, strict=True):
         cells[base + cell] = min(int(rate * 2**64), 2**64 - 1)

@@ -1,7 +1,7 @@
 """Real lines, the privileged half: requests them through gpiod, and hands the descriptor of the request on.
 
 Permission is checked only when the node of a chip is opened; whoever holds the descriptor of a request may move its
-lines. One request holds all lines of a link: inputs, then outputs, in the order of `backends.request_order`.
+lines. One request holds all lines of a link: inputs, then outputs, in the order of `backends.chip_offsets`.
 """
 
 from __future__ import annotations
@@ -11,17 +11,15 @@ from typing import TYPE_CHECKING
 
 import gpiod
 from gpiod.line import Bias as GpiodBias
-from gpiod.line import Direction
+from gpiod.line import Direction, Value
 from gpiod.line import Drive as GpiodDrive
 
-from gpiomux.config.model import Bias, Drive
+from gpiomux.config.model import Bias, Drive, PulseLines
 from gpiomux.errors import MachineError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
-
-    from gpiod.line import Value
 
     from gpiomux.config.model import Lines
 
@@ -37,13 +35,16 @@ _DRIVE = {
     Drive.OPEN_SOURCE: GpiodDrive.OPEN_SOURCE,
 }
 
+EVENT_QUEUE = 1024
+"""Of each request: the most that the kernel grants. The pulse code needs it, the handshake hardly ever queues one."""
+
 Settings = dict["Iterable[int | str] | int | str", "gpiod.LineSettings | None"]
 
 
 def request(
     node: Path, lines: Lines, inputs: Sequence[int], outputs: Sequence[int], low: frozenset[int], consumer: str
 ) -> int:
-    """Request lines of a chip: outputs keep the level that they have, edges are off.
+    """Request lines of a chip: outputs keep the level that they have, those of the pulse code are low; edges are off.
 
     Args:
         node: of the chip.
@@ -61,9 +62,11 @@ def request(
     """
     as_is: Settings = {offset: gpiod.LineSettings(active_low=offset in low) for offset in (*inputs, *outputs)}
     try:
-        with gpiod.request_lines(str(node), as_is, consumer=consumer) as held:
-            # What stands on the outputs is read before they are driven, so that the peer sees no level change.
-            levels = dict(zip(outputs, held.get_values(list(outputs)), strict=True))
+        with gpiod.request_lines(str(node), as_is, consumer=consumer, event_buffer_size=EVENT_QUEUE) as held:
+            if isinstance(lines.out, PulseLines):  # what was left high falls, and gpiosk boards count no falling edge
+                levels = dict.fromkeys(outputs, Value.INACTIVE)
+            else:  # what stands on the outputs is read before they are driven, so that the peer sees no level change
+                levels = dict(zip(outputs, held.get_values(list(outputs)), strict=True))
             held.reconfigure_lines(_settings(lines, inputs, levels, low))
             fd = os.dup(held.fd)
             os.set_blocking(fd, False)  # a reader that sleeps in read(2) keeps its chip from being removed

@@ -22,7 +22,7 @@ GET_VALUES = 0xC010B40E
 SET_VALUES = 0xC010B40F
 """_IOWR(0xB4, 0x0D..0x0F); so encoded on all architectures but powerpc, mips and sparc."""
 
-ACTIVE_LOW, INPUT, OUTPUT, BOTH_EDGES = 0x2, 0x4, 0x8, 0x30
+ACTIVE_LOW, INPUT, OUTPUT, RISING_EDGE, BOTH_EDGES = 0x2, 0x4, 0x8, 0x10, 0x30
 _BIAS = {Bias.AS_IS: 0, Bias.PULL_UP: 0x100, Bias.PULL_DOWN: 0x200, Bias.DISABLED: 0x400}
 _DRIVE = {Drive.PUSH_PULL: 0, Drive.OPEN_DRAIN: 0x40, Drive.OPEN_SOURCE: 0x80}
 
@@ -66,6 +66,7 @@ class GpioLines:
         bias: Bias = Bias.AS_IS,
         drive: Drive = Drive.PUSH_PULL,
         watched: Sequence[int] | None = None,
+        rising_only: bool = False,
     ) -> None:
         """Take over the descriptor of a request of `inputs` + `outputs`, which are offsets of the chip.
 
@@ -77,6 +78,7 @@ class GpioLines:
             bias: as requested, of all inputs.
             drive: as requested, of all outputs.
             watched: inputs whose edges are told; None for all. Each costs time whenever edges are switched.
+            rising_only: falling edges are not told, so that a pulse is one event however short it is.
 
         Raises:
             OSError: the chip is gone.
@@ -87,9 +89,9 @@ class GpioLines:
         self._out_mask = (1 << len(inputs) + len(outputs)) - 1 & ~self._in_mask
         low_bits = sum(1 << bit for offset, bit in self._bits.items() if offset in low)
         watched_bits = sum(1 << self._bits[offset] for offset in (inputs if watched is None else watched))
+        told = RISING_EDGE if rising_only else BOTH_EDGES
         self._on, self._off = (
-            _config(watched_bits, BOTH_EDGES if on else 0, self._out_mask, low_bits, bias, drive)
-            for on in (True, False)
+            _config(watched_bits, edges, self._out_mask, low_bits, bias, drive) for edges in (told, 0)
         )
         self._repeats_levels = drive is not Drive.PUSH_PULL
         self._reading = memoryview(bytearray(16)).cast("Q")

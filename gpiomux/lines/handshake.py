@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Handshake:
-    """Moves words over the lines of a driver whose request is in the order of `backends.request_order`.
+    """Moves words over the lines of a driver whose request is in the order of `backends.chip_offsets`.
 
     *Threads and processes:* one thread, that of the driver, which it does not own.
 

@@ -40,11 +40,18 @@ class SimulatedLines:
     """
 
     def __init__(
-        self, fds: Sequence[int], end: str, *, inputs: Sequence[int], outputs: Sequence[int], atomic: bool = True
+        self,
+        fds: Sequence[int],
+        end: str,
+        *,
+        inputs: Sequence[int],
+        outputs: Sequence[int],
+        atomic: bool = True,
+        rising_only: bool = False,
     ) -> None:
         """Take over the descriptors of `wire_file.open_wire`; bit i of all levels is line i of `inputs` + `outputs`.
 
-        Outputs keep the levels that an earlier holder of this end left.
+        Outputs keep the levels that an earlier holder of this end left. `rising_only`: falling edges are not told.
 
         Raises:
             ProtocolError: the file of levels is not one.
@@ -60,6 +67,7 @@ class SimulatedLines:
         self._delivery = Delivery(self._cells, end, fds)
         # Edges and wake-ups that an earlier holder left unread are not ours: a request counts from 1.
         self.set_edges(False)
+        self._cells[self._base + Cell.RISING_ONLY] = int(rising_only)
         self._drain_wake_up()
         self._begun = self._read = self._cells[self._base + Cell.EVENTS_WRITTEN]
         self._lines_begun = [self._cells[self._base + Cell.LINE_SEQNO + offset] for offset in self._inputs]

@@ -30,9 +30,9 @@ LINE_COUNT = 32
 """Lines of each chip; line i of one end is wired to line (i + 16) mod 32 of the other, as in the test kernel's chip."""
 CROSSING = 16
 
-EVENT_CAPACITY = 256
+EVENT_CAPACITY = 1024
 """Slots for events; a power of two. One less can wait unread: the far end writes into a slot before it says so. The
-kernel allows 16 for each line, up to 1,024."""
+kernel allows up to 1,024."""
 EVENT_CELLS = 4
 """Cells of one event: timestamp in ns; offset + rising << 32; seqno; seqno of the line."""
 
@@ -71,6 +71,8 @@ class Cell:
     """Lines that arrive inverted until further notice: `req` after a word that was lost or doubled, or an `ack`."""
     DOUBLING = 18
     """Not 0: the word that is on the lines will be told of once more."""
+    RISING_ONLY = 19
+    """Not 0: falling edges are not noted."""
     LINE_SEQNO = 24
     """First of LINE_COUNT cells: events noted on each line."""
     EVENTS = 24 + LINE_COUNT

@@ -128,6 +128,8 @@ def _interface(link: Answer) -> str:
 def _peer(peer: Answer | None) -> str:
     if peer is None:
         return "not heard"
+    if "heard_s" in peer:
+        return f"heard {duration(peer['heard_s'])} ago"
     if "element_bytes" in peer:
         elements = f"{peer['elements']} elements of {peer['element_bytes']} bytes"
         return f"writes {peer['writer']:#x}, {elements}, epoch {_epoch(peer['epoch'])}"
@@ -138,8 +140,11 @@ def _peer(peer: Answer | None) -> str:
 
 
 def _lines(line: Answer) -> str:
+    state = "asleep" if line["sleeping"] else "polling"
+    if "edges_in" in line:
+        return f"{state}, {line['sleeps']} sleeps, edges in {line['edges_in']}, out {line['edges_out']}"
     return (
-        f"{'asleep' if line['sleeping'] else 'polling'}, {line['interrupts']} interrupts, {line['polls']} polls, "
+        f"{state}, {line['interrupts']} interrupts, {line['polls']} polls, "
         f"words in {line['words_in']}, out {line['words_out']}"
     )
 

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 
 from gpiomux.config.defaults import SIM_LINES
 from gpiomux.config.model import Faults, Mode, ProtocolIds, SimMedium, Transport
-from gpiomux.lines.backends import request_order
 from gpiomux.lines.faults import set_faults
 from gpiomux.lines.simulated import SimulatedLines
 from gpiomux.lines.wire_file import make_wire, open_wire
@@ -40,7 +39,7 @@ def wire() -> Iterator[Path]:
 
 
 def driver_of(path: Path, end: str) -> SimulatedLines:
-    inputs, outputs = request_order(SIM_LINES)
+    inputs, outputs = SIM_LINES.inputs, SIM_LINES.outputs
     return SimulatedLines(open_wire(path, end), end, inputs=inputs, outputs=outputs)
 
 

@@ -160,6 +160,7 @@ def loaded(
 ) -> Tally:
     """The datapath's own loop; `packet_bytes` of 0 sends no packets."""
     port = LoadPort(packet_bytes)
+    assert transport.protocol is not None
     draws = random.Random(transport.protocol.reader)
     pump = Pump(driver, transport, 1500, Member("bench0", port), partial(draws.randrange, 1, 1 << 64))
     port.wanted = pump.endpoint.can_send

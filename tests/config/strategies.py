@@ -8,17 +8,19 @@ from ipaddress import IPv4Address, IPv6Address
 
 from hypothesis import strategies as st
 
-from gpiomux.config.defaults import SIM_LINES
+from gpiomux.config.defaults import SIM_LINES, SIM_PULSE_LINES, netdev_of
 from gpiomux.config.model import (
+    GPIOSK_MTU,
     Bias,
     Bundle,
     Child,
-    Code,
     Config,
     Delivery,
     Drive,
     Faults,
     GpioMedium,
+    GpioskCode,
+    HandshakeCode,
     Idle,
     Lines,
     LineSource,
@@ -26,6 +28,7 @@ from gpiomux.config.model import (
     Mode,
     Netdev,
     ProtocolIds,
+    PulseLines,
     Route,
     ShmMedium,
     SimMedium,
@@ -44,7 +47,7 @@ def names(longest: int = 15) -> st.SearchStrategy[str]:
 
 U64 = st.integers(1, 2**64 - 1)
 PROTOCOLS = st.builds(ProtocolIds, reader=U64, writer=U64)
-CODES = st.builds(Code, spin=st.integers(0, 1_000_000))
+CODES = st.builds(HandshakeCode, spin=st.integers(0, 1_000_000))
 DELIVERIES = st.fixed_dictionaries(
     {
         "code": CODES,
@@ -59,17 +62,17 @@ PATHS = st.text(min_size=1, max_size=60).map(lambda text: "/" + text).filter(lam
 
 @st.composite
 def faults(draw: st.DrawFn, lines: Lines) -> Faults:
-    """What a wire does wrong to an end with these lines."""
-    inputs = (*lines.into.data, lines.into.req, lines.out.ack)
-    stuck = draw(st.dictionaries(st.sampled_from(inputs), st.integers(0, 1), max_size=3))
+    """What a wire does wrong to an end with these lines; what needs words, only to one that has them."""
+    stuck = draw(st.dictionaries(st.sampled_from(lines.inputs), st.integers(0, 1), max_size=3))
+    words = isinstance(lines.out, Bundle)
     return Faults(
         flip_rate=draw(st.floats(0, 1, allow_subnormal=False)),
         stuck=tuple(sorted(stuck.items())),
         cut=draw(st.booleans()),
         delay_us=draw(st.integers(0, 10_000_000)),
-        loss_rate=draw(st.floats(0, 1, allow_subnormal=False)),
-        double_rate=draw(st.floats(0, 1, allow_subnormal=False)),
-        reorder_rate=draw(st.floats(0, 1, allow_subnormal=False)),
+        loss_rate=draw(st.floats(0, 1, allow_subnormal=False)) if words else 0.0,
+        double_rate=draw(st.floats(0, 1, allow_subnormal=False)) if words else 0.0,
+        reorder_rate=draw(st.floats(0, 1, allow_subnormal=False)) if words else 0.0,
         seed=draw(st.integers(0, 2**64 - 1)),
     )
 
@@ -90,11 +93,46 @@ def sim_lines(draw: st.DrawFn) -> Lines:
 def other_end(lines: Lines) -> Lines:
     """The lines that fit these at the other end of the wire."""
 
-    def across(bundle: Bundle) -> Bundle:
+    def across(bundle: Bundle | PulseLines) -> Bundle | PulseLines:
+        if isinstance(bundle, PulseLines):
+            return PulseLines(ctl=(bundle.ctl + 16) % 32, data=(bundle.data + 16) % 32)
         data = tuple((offset + 16) % 32 for offset in bundle.data)
         return Bundle(data=data, req=(bundle.req + 16) % 32, ack=(bundle.ack + 16) % 32)
 
-    return Lines(out=across(lines.into), into=across(lines.out))
+    return replace(lines, out=across(lines.into), into=across(lines.out))
+
+
+@st.composite
+def pulsed(draw: st.DrawFn, number: int) -> Transport:
+    """A transport with the pulse code of gpiosk."""
+    medium: SimMedium | GpioMedium = GpioMedium()
+    if draw(st.booleans()):
+        out, into = draw(st.permutations(range(16))), draw(st.permutations(range(16, 32)))
+        stated = Lines(
+            out=PulseLines(ctl=out[0], data=out[1]), into=PulseLines(ctl=into[0], data=into[1]), idle=Idle.KEEP
+        )
+        lines = draw(st.sampled_from([SIM_PULSE_LINES, stated]))
+        medium = SimMedium(
+            wire=f"w{number}", end=draw(st.sampled_from("ab")), external=True, faults=draw(faults(lines))
+        )
+    else:
+        own = draw(st.permutations(range(6)))
+        source = LineSource(chip=f"chip {number}", offsets=tuple(range(6)))
+        lines = Lines(
+            out=PulseLines(ctl=own[0], data=own[1]),
+            into=PulseLines(ctl=own[2], data=own[3]),
+            sources=(source,),
+            aggregate=draw(st.booleans()),
+            idle=draw(st.sampled_from(Idle)),
+        )
+    return Transport(
+        mode=Mode.ETH,
+        protocol=None,
+        medium=medium,
+        lines=lines,
+        code=GpioskCode(interval_us=draw(st.integers(1, 1000))),
+        tx_ring=draw(st.integers(1, 4096)),
+    )
 
 
 @st.composite
@@ -151,7 +189,10 @@ def links(draw: st.DrawFn, name: str, number: int, children: list[str]) -> Link:
     """A link on lines of its own or on channels; the wire of a simulated one is external."""
     mode = draw(st.sampled_from(Mode))
     protocol = draw(PROTOCOLS)
-    kind = draw(st.sampled_from(["sim", "gpio", "shm"]))
+    kind = draw(st.sampled_from(["sim", "gpio", "shm", "pulses"]))
+    if kind == "pulses":
+        transport = draw(pulsed(number))
+        return Link(name=name, transport=transport, netdev=draw(netdevs(Mode.ETH, number * 8, GPIOSK_MTU)))
     if kind == "sim":
         lines = draw(sim_lines())
         medium = SimMedium(
@@ -211,5 +252,6 @@ def _with_other_end(made: list[Link], link: Link, name: str) -> list[Link]:
     assert lines is not None
     near = replace(link, transport=replace(link.transport, medium=replace(medium, external=False)))
     far_medium = SimMedium(wire=medium.wire, end="b" if medium.end == "a" else "a")
-    far = Link(name=name, transport=replace(link.transport, medium=far_medium, lines=other_end(lines)))
+    transport = replace(link.transport, medium=far_medium, lines=other_end(lines))
+    far = Link(name=name, transport=transport, netdev=netdev_of(transport.code))
     return [far, near, *(each for each in made if each is not link)]

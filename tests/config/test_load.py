@@ -99,9 +99,9 @@ def test_three_modes_has_a_pair_of_each() -> None:
     seen = [(link.transport.mode, link.netdev.netns) for link in config.links]
     assert seen == [(mode, netns) for mode in Mode for netns in (None, "far")]
     for near, far in zip(config.links[::2], config.links[1::2], strict=True):
-        assert near.transport.protocol == ProtocolIds(
-            reader=far.transport.protocol.writer, writer=far.transport.protocol.reader
-        )
+        ids = far.transport.protocol
+        assert ids is not None
+        assert near.transport.protocol == ProtocolIds(reader=ids.writer, writer=ids.reader)
 
 
 @pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.yaml")), ids=lambda path: path.name)

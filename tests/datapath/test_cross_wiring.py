@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gpiomux.config.defaults import SIM_LINES
-from gpiomux.lines.backends import request_order
 from gpiomux.lines.handshake import Handshake
 from gpiomux.lines.simulated import SimulatedLines
 from gpiomux.lines.wire_file import make_wire, open_wire
@@ -29,7 +28,7 @@ PAUSE_S = 0.001
 @contextmanager
 def patch_panel(rundir: RunDir, ways: dict[int, int]) -> Iterator[None]:
     """Hold the far ends of wires and say what comes out of one into another, word by word."""
-    inputs, outputs = request_order(SIM_LINES)
+    inputs, outputs = SIM_LINES.inputs, SIM_LINES.outputs
     with ExitStack() as stack:
         sockets = {}
         for number in ways:

@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gpiomux.config.defaults import SIM_LINES
-from gpiomux.config.model import Bundle, Code, Faults, Lines, Mode, ProtocolIds, SimMedium, Transport
+from gpiomux.config.defaults import SIM_LINES, SIM_PULSE_LINES
+from gpiomux.config.model import (
+    Bundle,
+    Faults,
+    GpioskCode,
+    HandshakeCode,
+    Lines,
+    Mode,
+    ProtocolIds,
+    SimMedium,
+    Transport,
+)
 from gpiomux.config.plain import transport_to_plain
 from gpiomux.datapath import fields
 from gpiomux.errors import ProtocolError
@@ -30,10 +41,17 @@ TRANSPORTS = [
         protocol=ProtocolIds(reader=1, writer=2**64 - 1),
         medium=SimMedium(wire="w", end="b", faults=Faults(flip_rate=0.1, stuck=((16, 1),))),
         lines=Lines(out=Bundle(data=(0,), req=1, ack=17), into=Bundle(data=(16, 20, 21, 22), req=18, ack=2)),
-        code=Code(spin=0),
+        code=HandshakeCode(spin=0),
     ),
     Transport(
         mode=Mode.ETH, protocol=ProtocolIds(reader=3, writer=3), medium=SimMedium(wire="w", end="a"), lines=SIM_LINES
+    ),
+    Transport(
+        mode=Mode.ETH,
+        protocol=None,
+        medium=SimMedium(wire="w", end="a"),
+        lines=SIM_PULSE_LINES,
+        code=GpioskCode(interval_us=1000),
     ),
 ]
 
@@ -66,12 +84,20 @@ def test_what_is_no_mark(mark: Any) -> None:
     assert refusal(fields.mark, {}) == "datapath: mark is None, not a number in 1..4294967295"
 
 
-@pytest.mark.parametrize(("mode", "highest"), [(Mode.ETH, 65517), (Mode.NET_HDR, 65535), (Mode.RAW, 65533)])
-def test_the_mtu_has_bounds_by_mode(mode: Mode, highest: int) -> None:
-    for mtu in (68, 1500, highest):
-        assert fields.mtu({"mtu": mtu}, mode) == mtu
+@pytest.mark.parametrize(
+    ("transport", "highest"),
+    [
+        (TRANSPORTS[1], 65517),
+        (replace(TRANSPORTS[0], mode=Mode.NET_HDR), 65535),
+        (TRANSPORTS[0], 65533),
+        (TRANSPORTS[2], 1486),
+    ],
+)
+def test_the_mtu_has_bounds_by_mode_and_code(transport: Transport, highest: int) -> None:
+    for mtu in (68, 1400, highest):
+        assert fields.mtu({"mtu": mtu}, transport) == mtu
     for mtu in (67, highest + 1):
-        refusal(fields.mtu, {"mtu": mtu}, mode)
+        refusal(fields.mtu, {"mtu": mtu}, transport)
 
 
 def test_a_port_has_a_method_and_a_kind() -> None:
@@ -124,6 +150,15 @@ def bundles(**changes: Any) -> dict[str, Any]:
         bundles(data=[0, 0]),
         bundles(req=16),
         bundles(req=None),
+        {"code": "gpiosk"},
+        {"mode": "eth", "code": {"name": "gpiosk", "interval_us": 0}},
+        {"mode": "eth", "code": {"name": "gpiosk", "interval_us": "short"}},
+        {"mode": "eth", "code": {"name": "gpiosk", "spin": 3}},
+        bundles() | {"mode": "eth", "code": "gpiosk"},
+        {"mode": "eth", "code": "gpiosk", "lines": {"out": {"ctl": 0, "data": 0}, "in": {"ctl": 16, "data": 17}}},
+        {"mode": "eth", "code": "gpiosk", "lines": {"out": {"ctl": 0, "data": [1]}, "in": {"ctl": 16, "data": 17}}},
+        {"mode": "eth", "code": "gpiosk", "medium": "shm", "channels": {"out": "/a", "in": "/b"}},
+        {"lines": {"out": {"ctl": 0, "data": 1}, "in": {"ctl": 16, "data": 17}}},
     ],
 )
 def test_what_is_no_transport(changes: dict[str, Any]) -> None:
@@ -147,4 +182,4 @@ def test_any_json_is_a_transport_or_refused(changes: dict[str, Any], complete: b
         found = fields.transport({"transport": {**(GOOD if complete else {}), **changes}})
     except ProtocolError:
         return
-    assert isinstance(found.protocol.reader, int)
+    assert found.protocol is None or isinstance(found.protocol.reader, int)

@@ -26,7 +26,6 @@ from gpiomux.lines.backends import (
     low_offsets,
     open_driver,
     open_driver_fds,
-    request_order,
 )
 from gpiomux.lines.handshake import Handshake
 from gpiomux.lines.wire_file import make_wire
@@ -54,7 +53,7 @@ def rundir(tmp_path: Path) -> RunDir:
 
 
 def test_the_order_of_a_request() -> None:
-    inputs, outputs = request_order(LINES_A)
+    inputs, outputs = LINES_A.inputs, LINES_A.outputs
     assert inputs == (21, 20, 24, 28)
     assert outputs == (3, 1, 2, 0, 7, 15)
 
@@ -64,6 +63,8 @@ def test_two_ends_understand_each_other(rundir: RunDir) -> None:
     for end, lines in (("a", LINES_A), ("b", LINES_B)):
         wanted = transport(SimMedium(wire="cable0", end=end), lines)
         driver = open_driver(wanted, open_driver_fds(wanted, rundir))
+        assert isinstance(lines.into, Bundle)
+        assert isinstance(lines.out, Bundle)
         ends.append((driver, Handshake(driver, width_in=len(lines.into.data), width_out=len(lines.out.data))))
     (one, a), (two, b) = ends
     a.load(bytes(range(16)))

@@ -13,7 +13,7 @@ from gpiod.line import Bias as GpiodBias
 from gpiod.line import Direction, Value
 from gpiod.line import Drive as GpiodDrive
 
-from gpiomux.config.model import Bias, Bundle, Drive, Lines
+from gpiomux.config.model import Bias, Bundle, Drive, Lines, PulseLines
 from gpiomux.errors import MachineError
 from gpiomux.lines.gpio_request import request, rest
 
@@ -64,8 +64,11 @@ def made(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[FakeRequest]]:
     """The requests that are made of gpiod."""
     requests: list[FakeRequest] = []
 
-    def request_lines(path: str, settings: dict[Any, Any], consumer: str) -> FakeRequest:
+    def request_lines(
+        path: str, settings: dict[Any, Any], consumer: str, event_buffer_size: int | None = None
+    ) -> FakeRequest:
         assert (path, consumer) == (str(NODE), "gpiomux-g0")
+        assert event_buffer_size in (None, 1024)
         requests.append(FakeRequest(settings))
         return requests[-1]
 
@@ -89,6 +92,15 @@ def test_lines_are_taken_as_they_stand_and_then_given_their_directions(made: lis
     for offset in OUTPUTS:
         assert (second[offset].direction, second[offset].drive) == (Direction.OUTPUT, GpiodDrive.OPEN_DRAIN)
         assert second[offset].output_value is STANDING[offset]
+
+
+def test_outputs_of_the_pulse_code_are_low_from_the_request_on(made: list[FakeRequest]) -> None:
+    """Whatever stands on them: a gpiosk board must never see an edge rise that is no pulse."""
+    pulses = Lines(out=PulseLines(ctl=0, data=1), into=PulseLines(ctl=2, data=3))
+    os.close(request(NODE, pulses, INPUTS, OUTPUTS, frozenset(), "gpiomux-g0"))
+    first, second = made[0].settings
+    assert {settings.direction for settings in first.values()} == {Direction.AS_IS}
+    assert {second[offset].output_value for offset in OUTPUTS} == {Value.INACTIVE}
 
 
 def test_lines_at_rest_are_inputs_and_released(made: list[FakeRequest]) -> None:

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from gpiomux.config.model import (
     Bundle,
     Child,
-    Code,
     Config,
+    HandshakeCode,
     Lines,
     Link,
     Mode,
@@ -45,7 +45,7 @@ def transport(
         protocol=ProtocolIds(reader=reader, writer=2),
         medium=SimMedium(wire=wire, end=end),
         lines=LINES,
-        code=Code(spin=spin),
+        code=HandshakeCode(spin=spin),
     )
 
 

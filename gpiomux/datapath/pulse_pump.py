@@ -1,0 +1,202 @@
+"""The one loop of a datapath whose link speaks gpiosk's pulse code.
+
+There is no hello, no acknowledgement and no flow control: frames go out one after another and come in whole or not at
+all. Edges are always watched; while they come they are read in batches, as the kernel queues up to 1,024.
+"""
+
+from __future__ import annotations
+
+import select
+import time
+from typing import TYPE_CHECKING, Any
+
+from gpiomux.config.model import GpioskCode
+from gpiomux.datapath.interfaces import Interfaces
+from gpiomux.datapath.pulse_sender import PulseSender
+from gpiomux.wire.answers import Answers
+from gpiomux.wire.checksums import complete_checksum
+from gpiomux.wire.flow import flow_of
+from gpiomux.wire.packet import Packet
+from gpiomux.wire.pulses import CTL, DATA, MOST_FRAME_BYTES, Edge, PulseCounters, PulseReceiver
+from gpiomux.wire.schedule import Schedule
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from gpiomux.config.model import Transport
+    from gpiomux.datapath.interfaces import Member
+    from gpiomux.lines.driver import LineDriver
+
+PACKETS_PER_TURN = 32
+"""Taken from one interface at most, so that a flood does not keep the lines waiting."""
+NAP_S = 0.002
+"""Between two readings while edges come: to be woken by each of them would cost more than all the rest."""
+STREAM_NS = 20_000_000
+"""Edges come while the last was read so short ago."""
+_LINES = (CTL, DATA)
+"""By bit of a request; see `lines.backends.chip_offsets`."""
+
+
+class PulsePump:
+    """Runs one link; see `gpiomux.datapath.pump.Pump`, whose place it takes.
+
+    *Threads and processes:* the main thread. Owns the driver and, through `interfaces`, the ports.
+
+    Attributes:
+        interfaces: the link's interface.
+    """
+
+    def __init__(self, driver: LineDriver, transport: Transport, main: Member) -> None:
+        """Take the lines and the link's own interface into use; the outputs are low from now on.
+
+        Raises:
+            OSError: the chip is gone, or an input has no interrupt.
+        """
+        code = transport.code
+        assert isinstance(code, GpioskCode)
+        self._driver = driver
+        self._ring = transport.tx_ring
+        self._schedule = Schedule(transport.tx_ring)
+        self._counters = PulseCounters()
+        self._receiver = PulseReceiver(self._counters)
+        self._sender = PulseSender(driver, code.interval_us, self._receive)
+        self._sending = b""
+        self._answers = Answers()
+        self._poller = select.poll()
+        self._poller.register(driver.fileno(), select.POLLIN)
+        self._callbacks: dict[int, Callable[[], None]] = {}
+        self.interfaces = Interfaces(self._poller, transport.mode, main)
+        self._edges_in = self._sleeps = 0
+        self._sleeping = False
+        self._edge_ns = 0
+        """When edges were read last."""
+        driver.set_edges(True)
+        self._carrier = True
+        self.interfaces.set_carrier(True)
+
+    def watch(self, fd: int, callback: Callable[[], None]) -> None:
+        """Call `callback` whenever `fd` is readable."""
+        self._callbacks[fd] = callback
+        self._poller.register(fd, select.POLLIN)
+
+    def unwatch(self, fd: int) -> None:
+        """Undo `watch`."""
+        del self._callbacks[fd]
+        self._poller.unregister(fd)
+
+    def turn(self) -> None:
+        """Send a part of a frame, take what has come; sleep if there is neither.
+
+        Raises:
+            OSError: the chip is gone.
+        """
+        busy = self._send()
+        self._receive()
+        self._follow_peer()
+        ready = self._poller.poll(0) if busy else self._sleep()
+        self._serve(ready)
+
+    def _send(self) -> bool:
+        """Go on with a frame, or begin the next; False if there is none."""
+        if not self._sender.busy:
+            cut = self._schedule.next(MOST_FRAME_BYTES)
+            if cut is None:
+                return False
+            self._sending = cut.record.piece
+            self._sender.begin(self._sending)
+        self._sender.send_some()
+        if not self._sender.busy:
+            self._counters.tx_packets += 1
+            self._counters.tx_bytes += len(self._sending)
+            self._answers.sent(self._sending, time.monotonic_ns())
+        return True
+
+    def _receive(self) -> None:
+        events = self._driver.read_events()
+        now_ns = time.monotonic_ns()
+        if events:
+            self._edges_in += len(events)
+            self._edge_ns = now_ns
+        edges = [Edge(event.timestamp_ns, _LINES[event.bit], event.seqno) for event in events]
+        for frame in self._receiver.hear(edges, now_ns):
+            completed = complete_checksum(frame)
+            if completed is not None:
+                self._counters.rx_checksums_completed += 1
+            self._counters.rx_packets += 1
+            self._counters.rx_bytes += len(frame)
+            self._answers.heard(now_ns)
+            self.interfaces.deliver(Packet(0, completed or frame))
+
+    def _follow_peer(self) -> None:
+        """Take the carrier from a peer that has stopped answering, and give it back when it is heard."""
+        if self._answers.up == self._carrier:
+            return
+        self._carrier = self._answers.up
+        self._counters.carrier_changes += 1
+        self.interfaces.set_carrier(self._carrier)
+        if not self._carrier:
+            self._counters.tx_dropped += len(self._schedule)
+            self._schedule = Schedule(self._ring)
+
+    def _sleep(self) -> list[tuple[int, int]]:
+        """Sleep until something happens; but while edges come, for a moment only."""
+        now_ns = time.monotonic_ns()
+        if now_ns - self._edge_ns < STREAM_NS:
+            time.sleep(NAP_S)
+            return self._poller.poll(0)
+        deadline_ns = self._receiver.deadline_ns()
+        self._sleeping = True
+        self._sleeps += 1
+        return self._poller.poll(None if deadline_ns is None else max(0, -((now_ns - deadline_ns) // 1_000_000)))
+
+    def _serve(self, ready: list[tuple[int, int]]) -> None:
+        for fd, events in ready:
+            if fd in self._callbacks:
+                self._callbacks[fd]()
+            elif (member := self.interfaces.member_of(fd)) is not None:
+                if events & (select.POLLERR | select.POLLHUP | select.POLLNVAL):
+                    self.interfaces.lose(member)
+                else:
+                    self._take_packets(member)
+        self._sleeping = False
+
+    def _take_packets(self, member: Member) -> None:
+        for _ in range(PACKETS_PER_TURN):
+            taken = self.interfaces.take(member)
+            if taken is None:
+                return
+            _, frame = taken
+            if len(frame) > MOST_FRAME_BYTES or not self._carrier:
+                self._counters.tx_dropped += 1
+            elif self._schedule.put(flow_of("eth", 0, frame), frame):
+                self._counters.tx_ring_full += 1
+
+    def set_mtu(self, mtu: int) -> None:
+        """Nothing hangs on the MTU of the link's own interface: no frame is longer than a gpiosk board can take."""
+
+    def report(self) -> dict[str, Any]:
+        """What `status` and `stats` tell of the link beyond its interfaces."""
+        answers = self._answers
+        heard_ns = answers.heard_ns
+        return {
+            "carrier": answers.up,
+            "reason": answers.reason,
+            "peer": None if heard_ns is None else {"heard_s": (time.monotonic_ns() - heard_ns) / 1e9},
+            "counters": self._counters.as_dict(),
+            "line": {
+                "edges_in": self._edges_in,
+                "edges_out": self._sender.edges,
+                "sleeps": self._sleeps,
+                "sleeping": self._sleeping,
+            },
+        }
+
+    def close(self) -> None:
+        """End the frame that has begun, and give lines and interfaces back.
+
+        Raises:
+            OSError: the chip is gone.
+        """
+        self._sender.finish()
+        self.interfaces.close()
+        self._driver.close()
