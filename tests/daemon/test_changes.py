@@ -236,3 +236,55 @@ def test_two_run_directories_leave_each_other_alone(world: World) -> None:
     assert not second.rundir.root.exists()
     assert (world.datapaths(), indices()) == before
     assert world.ask("diff")["operations"] == []
+
+
+FOREIGN = (
+    "ip tuntap add other0 mode tun",
+    "ip address add 203.0.113.1/32 dev other0",
+    "ip link set other0 up",
+    "ip route add 203.0.113.8/32 dev other0",
+    "tc qdisc add dev other0 clsact",
+    "tc filter add dev other0 egress pref 9 u32 match u32 0 0",
+    "ip address add 192.0.2.1/24 dev geth0",
+    "ip route add 198.51.100.0/24 dev geth0",
+    "tc qdisc replace dev geth0 clsact",
+    "tc filter add dev geth0 egress pref 9 u32 match u32 0 0",
+)
+
+
+def foreign(*interfaces: str) -> dict[str, list[str]]:
+    """What others have on interfaces: each of FOREIGN makes one line of it appear."""
+    asked = ("ip -o -4 address show dev", "ip route show dev", "tc qdisc show dev", "tc filter show egress dev")
+    theirs = ("203.0.113.", "192.0.2.", "198.51.100.", "pref 9 ", "clsact")
+    found = {}
+    for name in interfaces:
+        lines = [line for words in asked for line in printed(f"{words} {name}").splitlines()]
+        found[name] = [line for line in lines if any(mark in line for mark in theirs)]
+    return found
+
+
+def printed(command: str) -> str:
+    return subprocess.run(command.split(), check=True, capture_output=True, text=True).stdout
+
+
+def test_what_others_made_survives_apply_rollback_and_down(world: World) -> None:
+    world.start()
+    world.apply()
+    for command in FOREIGN:
+        subprocess.run(command.split(), check=True)
+    before = foreign("geth0", "other0")
+    assert [len(lines) >= 4 for lines in before.values()] == [True, True], before
+    world.ask("apply", **file_with("10.10.0.9/24"))
+    assert foreign("geth0", "other0") == before
+    world.ask("add-child", link="geth0", child="child1")
+    world.ask("apply", **TWO_LINKS, reset_overlay=True)
+    assert foreign("geth0", "other0") == before
+    world.ask("rollback")
+    world.ask("restart", link="geth0")
+    assert foreign("geth0", "other0") == before
+    world.ask("down", links=["geth1"])
+    assert foreign("geth0", "other0") == before
+    world.ask("down", links=[], all=True)
+    assert namespaces.interfaces() == {"lo", "other0"}
+    assert foreign("other0") == {"other0": before["other0"]}
+    subprocess.run(["ip", "link", "del", "other0"], check=True)
