@@ -147,9 +147,13 @@ def _find_child(config: Config, name: str) -> tuple[Link, Child]:
     raise _unknown("child", name, [child.name for link in config.links for child in link.children])
 
 
+_MAKING = {"link": "'gpiomux apply' makes links", "child": "'gpiomux add-child' makes one"}
+"""What to do where there is none."""
+
+
 def _unknown(kind: str, name: str, known: list[str]) -> UsageError:
     suggestion = nearest(name, known)
-    have = f"have: {', '.join(known)}" if known else f"there is no {kind}"
+    have = f"have: {', '.join(known)}" if known else _MAKING[kind]
     hint = f"did you mean {quoted(suggestion)}?" if suggestion else have
     return UsageError(f"there is no {kind} {quoted(name)}", hint=hint)
 

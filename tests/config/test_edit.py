@@ -88,11 +88,12 @@ def test_links_are_left_out(config: Config) -> None:
 ERRORS: list[tuple[Callable[[Config], Config], str, str]] = [
     (lambda c: edit.add_child(c, "geth9", "x"), "there is no link 'geth9'", "did you mean 'geth1'?"),
     (lambda c: edit.add_child(c, "eno1", "x"), "there is no link 'eno1'", "have: geth0, geth1"),
-    (lambda c: edit.add_child(Config(), "geth0", "x"), "there is no link 'geth0'", "there is no link"),
+    (lambda c: edit.add_child(Config(), "geth0", "x"), "there is no link 'geth0'", "'gpiomux apply' makes links"),
     (lambda c: edit.add_child(c, "a", "x"), "a is a child of geth1, not a link", "name the link: geth1"),
     (lambda c: edit.add_child(c, "geth0", "geth1"), "the name geth1 is taken by a link", "choose another name"),
     (lambda c: edit.add_child(c, "geth0", "a"), "the name a is taken by a child of geth1", "choose another name"),
     (lambda c: edit.del_child(c, "c"), "there is no child 'c'", "have: a, b"),
+    (lambda c: edit.del_child(Config(), "c"), "there is no child 'c'", "'gpiomux add-child' makes one"),
     (lambda c: edit.del_child(c, "geth1"), "geth1 is a link, not a child", "children of geth1: a, b"),
     (lambda c: edit.add_mark(c, "geth0", 7), "geth0 is a link, not a child", "children of geth0: none"),
     (
