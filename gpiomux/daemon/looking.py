@@ -98,15 +98,14 @@ def short_plan(rundir: RunDir, datapaths: Datapaths, applied: Config, wanted: Co
     Returns:
         None if it concerns more, or a datapath does not run as it should: then the whole machine has to be looked at.
     """
-    state = wanted_state(wanted)
-    changed = changed_marks(wanted_state(applied), state)
-    if not changed:
+    new, gone = changed_marks(applied, wanted)
+    if not new and not gone:
         return None
     try:
-        observed = look_at(scope_of(changed), rundir, datapaths)
+        observed = look_at(scope_of(new | gone), rundir, datapaths)
     except MachineError:  # the other look finds it again, and knows what to do about it
         return None
-    plan = plan_of_marks(changed, state, observed)
+    plan = plan_of_marks(new, gone, observed)
     return None if plan is None else (plan, observed)
 
 

@@ -255,7 +255,7 @@ class Manager:
             everywhere: look for what is ours in every network namespace.
             confirm: token and seconds, if somebody has to confirm it.
         """
-        plan, observed = self._prepared(wanted.config, everywhere=everywhere)
+        plan, observed = self._prepared(wanted, everywhere=everywhere)
         for note in plan.notes:
             _log.info("%s", note)
         if wanted.serial > self.record.serial > 0:
@@ -276,14 +276,18 @@ class Manager:
         state_file.end(self._rundir)
         return plan
 
-    def _prepared(self, wanted: Config, *, everywhere: bool) -> tuple[Plan, Observed]:
-        """The plan that leads to a configuration, and the look at the machine that it is made from."""
-        if not everywhere and not self._rundir.intent.exists():
-            short = short_plan(self._rundir, self._finder, self.applied, wanted)
+    def _prepared(self, wanted: Record, *, everywhere: bool) -> tuple[Plan, Observed]:
+        """The plan that leads to a record, and the look at the machine that it is made from.
+
+        An edit, which has no serial number of its own, does what it says where only marks change; everything else also
+        repairs what is not as it was left.
+        """
+        if wanted.serial == self.record.serial and not everywhere and not self._rundir.intent.exists():
+            short = short_plan(self._rundir, self._finder, self.applied, wanted.config)
             if short is not None:
                 return short
-        observed = self._look(wanted, all_namespaces() if everywhere else ())
-        return prepared_plan(wanted, observed, self._rundir), observed
+        observed = self._look(wanted.config, all_namespaces() if everywhere else ())
+        return prepared_plan(wanted.config, observed, self._rundir), observed
 
     def _begin(self, wanted: Record, confirm: tuple[str, int] | None) -> None:
         """Say on disk what is about to happen, and have somebody else watch over what must be confirmed."""

@@ -56,6 +56,30 @@ def test_edits_are_an_overlay_that_apply_does_not_lose(world: World) -> None:
     assert "child1" not in namespaces.interfaces()
 
 
+def test_a_mark_repairs_nothing_else_and_apply_does(world: World) -> None:
+    world.start()
+    world.ask("apply", **TWO_LINKS)
+    world.ask("add-child", link="geth0", child="child1")
+    with Rtnl(None) as rtnl:
+        rtnl.remove_address("geth0", "10.10.0.1/24")
+        assert texts(world.ask("add-mark", child="child1", mark=7)) == ["+ mark 7 to child1 of geth0"]
+        assert texts(world.ask("del-mark", child="child1", mark=7)) == ["- mark 7 to child1 of geth0"]
+        assert texts(world.ask("diff")) == ["+ address 10.10.0.1/24 on geth0"]
+        world.ask("apply", **TWO_LINKS, reset_overlay=True)
+        assert "10.10.0.1/24" in {it.address for it in rtnl.addresses()}
+
+
+def test_a_mark_of_a_child_that_has_gone_brings_it_back(world: World) -> None:
+    world.start()
+    world.ask("apply", **TWO_LINKS)
+    world.ask("add-child", link="geth0", child="child1")
+    with Rtnl(None) as rtnl:
+        rtnl.delete_link("child1")
+    assert "+ child child1 of geth0" in texts(world.ask("add-mark", child="child1", mark=7))
+    assert "child1" in namespaces.interfaces()
+    assert world.ask("diff")["operations"] == []
+
+
 def test_what_is_taken_back_by_hand_is_no_overlay(world: World) -> None:
     world.start()
     world.apply()

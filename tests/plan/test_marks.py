@@ -38,7 +38,7 @@ def seen(config: Config) -> Observed:
 
 
 def short(new: Config, observed: Observed) -> Plan | None:
-    return plan_of_marks(changed_marks(wanted_state(OLD), wanted_state(new)), wanted_state(new), observed)
+    return plan_of_marks(*changed_marks(OLD, new), observed)
 
 
 @pytest.mark.parametrize("new", EDITS)
@@ -65,7 +65,7 @@ def test_it_keeps_what_the_marks_stand_on_and_looks_at_nothing_else() -> None:
     ],
 )
 def test_what_concerns_more_goes_the_long_way(new: Config) -> None:
-    assert not changed_marks(wanted_state(OLD), wanted_state(new))
+    assert changed_marks(OLD, new) == (frozenset(), frozenset())
 
 
 @pytest.mark.parametrize("missing", [("datapath", "geth0"), ("child", "child0")])
