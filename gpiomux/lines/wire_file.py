@@ -114,9 +114,7 @@ def make_wire(directory: Path) -> None:
         draft.rename(directory)
     except OSError as err:
         shutil.rmtree(draft, ignore_errors=True)
-        raise MachineError(
-            f"simulated wire {directory.name}: cannot make {directory}: {err.strerror}", errno=err.errno or 0
-        ) from err
+        raise MachineError(f"cannot make {directory}: {err.strerror}", errno=err.errno or 0) from err
 
 
 def remove_wire(directory: Path) -> None:
@@ -128,11 +126,8 @@ def remove_wire(directory: Path) -> None:
     try:
         shutil.rmtree(directory)
     except OSError as err:
-        raise MachineError(
-            # rmtree itself refuses a symbolic link, with a text but without a number.
-            f"simulated wire {directory.name}: cannot remove {directory}: {err.strerror or err}",
-            errno=err.errno or 0,
-        ) from err
+        reason = err.strerror or str(err)  # rmtree itself refuses a symbolic link, with a text but without a number
+        raise MachineError(f"cannot remove {directory}: {reason}", errno=err.errno or 0) from err
 
 
 def open_wire(directory: Path, end: str) -> list[int]:

@@ -43,7 +43,7 @@ _OPEN_HINTS = {
     errno.EPERM: f"run as root, or let root open it to you: chmod 0666 {DEVICE} (udev does so by itself)",
 }
 _ATTACH_HINTS = {
-    errno.EBUSY: "another program is attached to it",
+    errno.EBUSY: "end the program that is attached to it; this finds it: grep -l 'iff:.{name}$' /proc/[0-9]*/fdinfo/*",
     errno.EINVAL: "an interface of that name and another kind exists",
     errno.EPERM: "CAP_NET_ADMIN in that network namespace is needed, or to be the owner of the device",
 }
@@ -82,7 +82,7 @@ def open_tun(name: str, kind: str, netns: str | None) -> int:
             number = err.errno or 0
             where = "" if netns is None else f" in netns {netns}"
             message = f"cannot make or attach the {kind} interface {name}{where}: {err.strerror}"
-            raise MachineError(message, errno=number, hint=_ATTACH_HINTS.get(number, "")) from err
+            raise MachineError(message, errno=number, hint=_ATTACH_HINTS.get(number, "").format(name=name)) from err
     return fd
 
 
