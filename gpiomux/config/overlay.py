@@ -72,12 +72,13 @@ def lost(base: Config, running: Config, wanted: Config) -> tuple[Edit, ...]:
     def holds(it: Edit) -> bool:
         name = it.args["child"]
         link, child = then.get(name, ("", None))
+        # One that was made anew is another one; a file that has it as it was would bring the old one back.
+        as_it_was = name in old and name in then and _same(old[name], then[name])
         match it.verb:
             case "add-child":
-                return link == str(it.args["link"])
+                return link == str(it.args["link"]) and not as_it_was
             case "del-child":
-                # One that was made anew is another one; a file that has it as it was would bring the old one back.
-                return child is None or (name in new and not _same(old[name], then[name]))
+                return child is None or (name in new and not as_it_was)
             case "add-mark":
                 return child is not None and it.args["mark"] in child.marks
             case _:
