@@ -12,6 +12,7 @@ import socket
 import stat
 import struct
 import subprocess
+import time
 from typing import TYPE_CHECKING, Any
 
 from gpiomux.netdev import syscalls
@@ -43,7 +44,7 @@ def take(run_directory: Path, *, records: bool = True) -> Snapshot:
     """
     names = sorted(namespaces.network_names())
     return {
-        "networks": {"here": _network(""), **{name: _named_network(name) for name in names}},
+        "networks": {"here": _steady_network(""), **{name: _steady_network(name) for name in names}},
         "files": {name: about for name, about in _files(run_directory) if records or not name.endswith(".json")},
         "datapaths": sorted(_datapaths(run_directory)),
     }
@@ -65,11 +66,11 @@ def _differing(place: str, before: object, after: object) -> Iterator[str]:
         yield f"{place}: was {json.dumps(before)}, is {json.dumps(after)}"
 
 
-def _named_network(name: str) -> dict[str, Any]:
+def _steady_network(name: str) -> dict[str, Any]:
     try:
         return _network(name)
-    except (subprocess.CalledProcessError, OSError):  # it comes or goes this very moment, and is like no other
-        return {"cannot be looked at": True}
+    except (subprocess.CalledProcessError, OSError):  # something comes or goes this very moment: it is like no other
+        return {"cannot be looked at": time.monotonic_ns()}
 
 
 def _network(name: str) -> dict[str, Any]:
