@@ -64,13 +64,12 @@ def _undone(done: list[Operation], failed: Operation | None, machine: Machine) -
     The one that failed is undone as well if the machine shows that it was performed in spite of its error. Nobody
     else's object can be taken for its result: what bears no tag of ours is not shown as ours.
     """
-    stuck = []
+    stuck, unseen = [], ""
     try:
         if failed is not None and has_happened(failed, machine.look(scope_of((failed.resource,)))):
             done = [*done, failed]
     except (GpiomuxError, OSError) as err:
-        _log.error("look at what has failed: %s", err)
-        stuck.append(f"look at what has failed: {err}")
+        unseen = f"; whether this step was done all the same cannot be seen: {err}"
     for operation in reversed(done):
         inverse = operation.inverse()
         _log.info("undo: %s", inverse.describe())
@@ -80,8 +79,10 @@ def _undone(done: list[Operation], failed: Operation | None, machine: Machine) -
             _log.error("undo: %s: %s", inverse.describe(), err)
             stuck.append(f"{inverse.describe()}: {err}")
     if stuck:
-        return f"what was done before is NOT wholly undone, these steps failed: {'; '.join(stuck)}"
-    return "what was done before is undone" if done else "nothing was changed"
+        return f"what was done before is NOT wholly undone, these steps failed: {'; '.join(stuck)}{unseen}"
+    if done or unseen:
+        return f"what was done before is undone{unseen}"
+    return "nothing was changed"
 
 
 def _failure(what: str, err: GpiomuxError | OSError, undone: str) -> GpiomuxError:

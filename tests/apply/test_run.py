@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 from itertools import product
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given, settings
@@ -19,6 +20,10 @@ from gpiomux.plan.state import Netns, Resource, Wire
 from gpiomux.plan.wanted import wanted_state
 from tests.plan.configs import configs, transport
 from tests.plan.model_machine import ModelMachine
+
+if TYPE_CHECKING:
+    from gpiomux.plan.observed import Observed
+    from gpiomux.plan.scope import Scope
 
 EXAMPLES = sorted((Path(__file__).parents[2] / "configs").glob("*.yaml"))
 SMALL = Config(links=(Link(name="geth0", transport=transport(), netdev=Netdev(addresses=("10.0.0.1/24",))),))
@@ -117,6 +122,22 @@ def test_an_error_that_is_not_ours_undoes_as_well() -> None:
     with pytest.raises(MachineError, match="Too many open files; what was done before is undone") as caught:
         run(Plan(operations=(Create(Wire(name="cable0")), Create(Wire(name="cable1")))), machine)
     assert caught.value.errno == errno.EMFILE
+    assert machine.state == frozenset()
+
+
+def test_a_step_that_cannot_be_looked_at_is_no_failed_undoing() -> None:
+    class Silent(ModelMachine):
+        def look(self, scope: Scope) -> Observed:
+            raise MachineError("it does not answer", errno=errno.ETIMEDOUT)
+
+    machine = Silent()
+    machine.fail_at = 1
+    with pytest.raises(MachineError) as caught:
+        run(Plan(operations=(Create(Wire(name="cable0")), Create(Wire(name="cable1")))), machine)
+    assert caught.value.message == (
+        "+ simulated wire cable1: the model refuses; what was done before is undone; "
+        "whether this step was done all the same cannot be seen: it does not answer"
+    )
     assert machine.state == frozenset()
 
 
