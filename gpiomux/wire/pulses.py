@@ -122,6 +122,8 @@ class PulseReceiver:
         self._expected = 1
         self._waiting: list[tuple[int, Edge]] = []
         """Edges that have overtaken the expected one, as a heap by distance from the first number."""
+        self._waiting_ns: int | None = None
+        """Since when there are such edges."""
         self._turns = 0
         """Numbers passed so far, which do not wrap."""
         self._ctl = 0
@@ -153,18 +155,18 @@ class PulseReceiver:
             elif ahead < _SEQNO_HALF:
                 heappush(self._waiting, (self._turns + ahead, edge))
             # What comes after it was given up has been counted as a gap.
-        if self._waiting and (
-            now_ns - min(edge.timestamp_ns for _, edge in self._waiting) > LATE_NS or len(self._waiting) > MOST_WAITING
-        ):
-            self._give_up_missing()
+        if not self._waiting:
+            self._waiting_ns = None
+        elif self._waiting_ns is None:
+            self._waiting_ns = now_ns
+        elif now_ns - self._waiting_ns > LATE_NS or len(self._waiting) > MOST_WAITING:
+            self._give_up_missing(now_ns)
         frames, self._frames = self._frames, []
         return frames
 
     def deadline_ns(self) -> int | None:
         """When `hear` must be called again, even without edges; None: no need to."""
-        if not self._waiting:
-            return None
-        return min(edge.timestamp_ns for _, edge in self._waiting) + LATE_NS + 1
+        return None if self._waiting_ns is None else self._waiting_ns + LATE_NS + 1
 
     def _take_waiting(self) -> None:
         while self._waiting and self._waiting[0][0] <= self._turns:
@@ -172,13 +174,14 @@ class PulseReceiver:
             if turn == self._turns:
                 self._take(edge)
 
-    def _give_up_missing(self) -> None:
+    def _give_up_missing(self, now_ns: int) -> None:
         """The edges before the first that waits were lost."""
         self._counters.rx_gaps += 1
         self._lose()
         turn, edge = self._waiting[0]
         self._expected, self._turns = edge.seqno, turn
         self._take_waiting()
+        self._waiting_ns = now_ns if self._waiting else None
 
     def _take(self, edge: Edge) -> None:
         """The next edge, in order."""
