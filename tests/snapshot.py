@@ -13,6 +13,7 @@ import stat
 import struct
 import subprocess
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gpiomux.netdev import syscalls
@@ -20,13 +21,15 @@ from tests import namespaces
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-    from pathlib import Path
 
 _IP = ("link show", "addr show", "route show table all", "rule show")
 _IPV6 = ("route show table all", "rule show")
 _FLEETING = {"ifindex", "operstate", "flags", "link_index", "preferred_life_time", "valid_life_time", "tentative"}
 # The kernel itself goes from eui64 to random as soon as a TUN device has a carrier (addrconf_dev_config).
 _FLEETING |= {"inet6_addr_gen_mode"}
+# And it gives a device that goes up a queueing discipline, which then stays. One that somebody chose has a handle.
+_FLEETING |= {"qdisc"}
+_DEFAULT_HANDLE = "0:"
 _BPF_PROG_QUERY = 16
 _TCX = {"tcx ingress": 46, "tcx egress": 47}
 _UNSTABLE_FILES = {"gpiomuxd.lock", "gpiomuxd.log", "gpiomuxd.sock"}
@@ -82,7 +85,8 @@ def _network(name: str) -> dict[str, Any]:
             told[" ".join((*program, question))] = sorted(_steady(answer), key=json.dumps)
     filters = [f"filter show dev {interface} {way}" for interface in _interfaces(name) for way in ("ingress", "egress")]
     of_traffic = ("qdisc show", *filters)
-    told |= dict(zip(of_traffic, _answers(["tc", *within], of_traffic), strict=True))
+    for question, answer in zip(of_traffic, _answers(["tc", *within], of_traffic), strict=True):
+        told[question] = sorted(_steady(answer), key=json.dumps)
     told["tcx"] = _programs(name)
     return told
 
@@ -135,7 +139,12 @@ def _programs(name: str) -> dict[str, int]:
 def _steady(answer: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     for entry in answer:
         to = entry.get("dst", "")
-        if not entry or to.startswith(("fe80:", "ff00:")) or (":" in to and entry.get("type") == "local"):
+        if (
+            not entry
+            or entry.get("handle") == _DEFAULT_HANDLE
+            or to.startswith(("fe80:", "ff00:"))
+            or (":" in to and entry.get("type") == "local")
+        ):
             continue
         steady = {key: value for key, value in entry.items() if key not in _FLEETING}
         steady["up"] = "UP" in entry.get("flags", ())
@@ -146,16 +155,18 @@ def _steady(answer: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
 
 
 def _files(root: Path) -> Iterator[tuple[str, str]]:
-    for path in sorted(root.rglob("*")) if root.exists() else []:
-        about = path.lstat()
+    found = [Path(place, name) for place, *names in os.walk(root) for name in (*names[0], *names[1])]
+    for path in sorted(found):
+        try:
+            about = path.lstat()
+            content = path.read_text() if path.suffix == ".json" else ""
+        except FileNotFoundError:  # it goes this very moment
+            continue
         # The directory of all wires, for one, stays when the last of them has gone. The running record is copied into
         # the history before a change begins.
         passing = path.name in _UNSTABLE_FILES or path.parent.name == "history"
         if passing or (stat.S_ISDIR(about.st_mode) and path.parent == root):
             continue
-        content = ""
-        if path.suffix == ".json":
-            content = path.read_text()
         yield str(path.relative_to(root)), f"{stat.filemode(about.st_mode)} {about.st_uid} {about.st_gid} {content}"
 
 

@@ -71,6 +71,8 @@ class KernelMachine:
             for it in observed.foreign
             if it.key[0] == "address"
         }
+        self._followers: dict[Address, list[Address]] = {}
+        """Address that was removed -> those of its network that came after it: the first is the source of packets."""
         self._sockets: dict[str | None, tuple[Rtnl, ExitStack]] = {}
 
     def __enter__(self) -> Self:
@@ -111,6 +113,7 @@ class KernelMachine:
             case Address():
                 self._rtnl(resource.netns).add_address(resource.interface, resource.address)
                 self._addresses.add(resource)
+                self._put_before_followers(resource)
             case Route():
                 self._rtnl(resource.netns).add_route(resource.interface, resource.to, resource.via, resource.metric)
             case Datapath():
@@ -191,13 +194,31 @@ class KernelMachine:
         promote_secondaries is set (__inet_del_ifa in net/ipv4/devinet.c); they are added again.
         """
         rtnl = self._rtnl(gone.netns)
-        rtnl.remove_address(gone.interface, gone.address)
         near = [it for it in self._addresses | self._foreign_addresses if it != gone and _of_one_network(it, gone)]
+        if near:
+            order = [(it.interface, it.address) for it in rtnl.addresses()]
+            near.sort(key=lambda it: _place((it.interface, it.address), order))
+            place = _place((gone.interface, gone.address), order)
+            self._followers[gone] = [it for it in near if _place((it.interface, it.address), order) > place]
+        rtnl.remove_address(gone.interface, gone.address)
         if near:
             left = {(it.interface, it.address) for it in rtnl.addresses()}
             for it in near:
                 if (it.interface, it.address) not in left:
                     rtnl.add_address(it.interface, it.address, tagged=it in self._addresses)
+
+    def _put_before_followers(self, back: Address) -> None:
+        """Give an address that is back, because a plan is undone, the place that it had."""
+        followers = self._followers.pop(back, [])
+        if not followers:
+            return
+        rtnl = self._rtnl(back.netns)
+        standing = {(it.interface, it.address) for it in rtnl.addresses()}
+        for it in followers:
+            if (it.interface, it.address) in standing:
+                self._remove_address(it)
+                rtnl.add_address(it.interface, it.address, tagged=it in self._addresses)
+                self._followers.pop(it, None)
 
     def _create_interface(self, wanted: Interface) -> None:
         if wanted.name == wanted.link:
@@ -312,6 +333,10 @@ class KernelMachine:
 
 def _access(chip: Chip) -> Access:
     return Access(owner=chip.owner, group=chip.group, mode=chip.mode)
+
+
+def _place(wanted: tuple[str, str], order: list[tuple[str, str]]) -> int:
+    return order.index(wanted) if wanted in order else len(order)
 
 
 def _of_one_network(one: Address, other: Address) -> bool:

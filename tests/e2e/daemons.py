@@ -138,6 +138,7 @@ class Daemons:
             self.apply(text)
         except GpiomuxError as err:
             return err
+        self._order.unlink(missing_ok=True)  # the plan had fewer operations
         return None
 
     def down(self) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 The product knows nothing of this: the machine is wrapped here. Each line on standard input starts one daemon as a fork
 of this process, because most of what a daemon costs at its start is imports; its process id is the answer. FILE names
-the fault of the next plan that any of them performs, and disappears as it is read:
+the fault of the next plan that any of them performs, and disappears when it strikes:
 
     {"at": 3, "when": "after", "do": "fail"}
 
@@ -48,7 +48,6 @@ class FaultyMachine(KernelMachine):
         self._fault = {"at": -1, "when": "", "do": ""}
         if _order.is_file():
             self._fault = json.loads(_order.read_text())
-            _order.unlink()
 
     def create(self, resource: Resource) -> None:
         with self._counted():
@@ -73,6 +72,7 @@ class FaultyMachine(KernelMachine):
     def _strike(self, at: int, when: str) -> None:
         if (at, when) != (self._fault["at"], self._fault["when"]):
             return
+        _order.unlink()
         match self._fault["do"]:
             case "kill":
                 os.kill(os.getpid(), signal.SIGKILL)
