@@ -64,6 +64,12 @@ def test_the_note_names_the_first_obstacle(changes: dict[str, Any], note: str, t
         ("medium", {"medium": "gpio", "wire": None}, "gpio"),
         ("interface", {"up": False, "netns": "far", "addresses": []}, "down in netns far"),
         ("peer", {"peer": None}, "not heard"),
+        ("peer", {"peer": {"heard_s": 62.5}}, "heard 1 min 2 s ago"),
+        (
+            "lines",
+            {"line": {"edges_in": 3, "edges_out": 4, "sleeps": 5, "sleeping": True}},
+            "asleep, 5 sleeps, edges in 3, out 4",
+        ),
         (
             "lines",
             {"line": {"words_in": 3, "words_out": 4, "interrupts": 0, "polls": 9, "sleeps": 0, "sleeping": False}},
