@@ -72,7 +72,7 @@ class KernelMachine:
             if it.key[0] == "address"
         }
         self._followers: dict[Address, list[Address]] = {}
-        """Address that was removed -> those of its network that came after it: the first is the source of packets."""
+        """Address that was removed -> ours of its network that came after it: the first is the source of packets."""
         self._sockets: dict[str | None, tuple[Rtnl, ExitStack]] = {}
 
     def __enter__(self) -> Self:
@@ -199,7 +199,9 @@ class KernelMachine:
             order = [(it.interface, it.address) for it in rtnl.addresses()]
             near.sort(key=lambda it: _place((it.interface, it.address), order))
             place = _place((gone.interface, gone.address), order)
-            self._followers[gone] = [it for it in near if _place((it.interface, it.address), order) > place]
+            self._followers[gone] = [
+                it for it in near if it in self._addresses and _place((it.interface, it.address), order) > place
+            ]
         rtnl.remove_address(gone.interface, gone.address)
         if near:
             left = {(it.interface, it.address) for it in rtnl.addresses()}
@@ -217,7 +219,7 @@ class KernelMachine:
         for it in followers:
             if (it.interface, it.address) in standing:
                 self._remove_address(it)
-                rtnl.add_address(it.interface, it.address, tagged=it in self._addresses)
+                rtnl.add_address(it.interface, it.address)
                 self._followers.pop(it, None)
 
     def _create_interface(self, wanted: Interface) -> None:
