@@ -18,7 +18,7 @@ from gpiomux.control.packets import ask
 from gpiomux.lines.backends import open_driver_fds
 from gpiomux.netdev.marks import prepare_port
 from gpiomux.netdev.rtnl import Rtnl
-from gpiomux.netdev.tuntap import open_tun
+from gpiomux.netdev.tuntap import keep_tun, open_tun
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -153,7 +153,9 @@ def started_with(
 @contextmanager
 def port_of(name: str) -> Iterator[tuple[dict[str, Any], tuple[int, ...]]]:
     """A TUN interface that is up, as a message describes its port, and the descriptors."""
-    handles = prepare_port(name, "tun", None, open_tun(name, "tun", None))
+    tun = open_tun(name, "tun", None)
+    keep_tun(tun)
+    handles = prepare_port(name, "tun", None, tun)
     with Rtnl(None) as rtnl:
         rtnl.set_up(name, True)
     try:

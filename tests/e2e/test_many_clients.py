@@ -74,11 +74,12 @@ class Client(threading.Thread):
             self.has_child, self.has_mark = not self.has_child, False
 
     def _mark(self) -> None:
+        """To bind what is bound already is no error: there is nothing to do."""
         verb = self._random.choice(("add-mark", "del-mark"))
-        fits = self.has_child and self.has_mark is (verb == "del-mark")
+        fits = self.has_child and (verb == "add-mark" or self.has_mark)
         self._ask(verb, None if fits else UsageError, child=self.child, mark=self.mark)
         if fits:
-            self.has_mark = not self.has_mark
+            self.has_mark = verb == "add-mark"
 
     def _read(self) -> None:
         verb = self._random.choice(READING)
