@@ -38,6 +38,8 @@ _refusal = pytest.StashKey[str]()
 def pytest_configure(config: pytest.Config) -> None:
     """Enter the private world before the first test; remember why it is not to be had."""
     settings.load_profile("gpiomux")
+    # Whoever was started in the background by a shell without job control ignores it, and so would every test.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     # Inside a user namespace every look-up says root, and pytest would fight root for its temporary directory.
     os.environ.setdefault("LOGNAME", str(os.getuid()))
     try:

@@ -43,7 +43,7 @@ def test_systemd_accepts_the_units(tmp_path: Path) -> None:
         text = re.sub(r"^(Exec\w+)=", rf"\1={PROGRAMS}/", unit.read_text(), flags=re.MULTILINE)
         (tmp_path / unit.name).write_text(text)
     done = subprocess.run(
-        ["systemd-analyze", "verify", *map(str, tmp_path.iterdir())],
+        ["systemd-analyze", "--man=no", "verify", *map(str, tmp_path.iterdir())],
         text=True, capture_output=True, env={**os.environ, "SYSTEMD_UNIT_PATH": f"{tmp_path}:"},
     )  # fmt: skip
     assert (done.returncode, done.stdout + done.stderr) == (0, "")
