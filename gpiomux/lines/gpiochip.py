@@ -39,7 +39,7 @@ _MOST_EVENTS = 1024
 class GpioLines:
     """Lines of one chip; keeps the promises of `gpiomux.lines.driver.LineDriver`.
 
-    `atomic` is False, because nothing tells whether a chip is (drivers/gpio/gpiolib.c and gpio-mmio.c of Linux 7.3):
+    `atomic` is False, because nothing tells whether a chip is (drivers/gpio/gpiolib.c of Linux 7.3, gpio-mmio.c):
 
     - Without `set_multiple` and `get_multiple`, as pinctrl-bcm2835 and pinctrl-rp1 are, gpiolib sets and reads the
       lines of one ioctl(2) one after another in ascending offset of the chip, whatever their order in the request

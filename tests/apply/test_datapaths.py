@@ -16,10 +16,11 @@ from gpiomux.apply import datapaths as datapaths_module
 from gpiomux.apply.datapaths import Datapaths
 from gpiomux.apply.fork_server import ForkServer
 from gpiomux.control import packets
-from gpiomux.datapath.privileges import USER_IDS, maps
+from gpiomux.datapath.privileges import USER_IDS
 from gpiomux.errors import GpiomuxError, MachineError
 from gpiomux.netdev.marks import limits
 from gpiomux.rundir import RunDir
+from tests import namespaces
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -36,11 +37,6 @@ def rundir() -> Iterator[RunDir]:
     if rundir.links.exists():
         rundir.links.rmdir()  # fails if a socket is left
         rundir.root.rmdir()
-
-
-def becomes_other_users() -> bool:
-    id_maps = [Path(f"/proc/self/{name}_map").read_text() for name in ("uid", "gid")]
-    return os.geteuid() == 0 and all(maps(id_map, USER_IDS[0]) for id_map in id_maps)
 
 
 def of(rundir: RunDir, habit: str = "good", **more: float) -> Datapaths:
@@ -240,7 +236,7 @@ def test_only_what_it_needs_is_inherited(rundir: RunDir, monkeypatch: pytest.Mon
     datapaths.close()
 
 
-@pytest.mark.skipif(not becomes_other_users(), reason="not root, or a user namespace maps one user only")
+@pytest.mark.skipif(not namespaces.has_other_users(), reason="not root, or a user namespace maps one user only")
 def test_each_has_a_user_of_its_own(rundir: RunDir) -> None:
     real, other = Datapaths(rundir), Datapaths(rundir)
     started = [(one, link, one._fork(link)) for one, link in ((real, "geth0"), (real, "geth1"), (other, "geth2"))]

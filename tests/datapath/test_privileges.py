@@ -13,6 +13,7 @@ import pytest
 
 from gpiomux.datapath.privileges import USER_IDS, free_user_id, maps, user_ids_in_use
 from gpiomux.errors import MachineError
+from tests import namespaces
 
 PROGRAM = """
 import ctypes, json, os, subprocess, sys  # now: afterwards the library may not be readable
@@ -71,12 +72,7 @@ def test_root_cannot_come_back() -> None:
     assert {int(word, 16) for word in capabilities if not word.startswith("Cap")} == {0}
 
 
-def becomes_another() -> bool:
-    with open("/proc/self/uid_map", encoding="ascii") as uids, open("/proc/self/gid_map", encoding="ascii") as gids:
-        return os.geteuid() == 0 and maps(uids.read(), USER_IDS[3]) and maps(gids.read(), USER_IDS[3])
-
-
-@pytest.mark.skipif(not becomes_another(), reason="not root, or a user namespace maps one user only")
+@pytest.mark.skipif(not namespaces.has_other_users(), reason="not root, or a user namespace maps one user only")
 def test_root_becomes_another_user() -> None:
     told = after_dropping()
     status = told["status"]
