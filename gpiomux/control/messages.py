@@ -46,6 +46,7 @@ VERBS: Mapping[str, Mapping[str, type]] = {
     "diff": {},
     "stats": {},
     "chips": {},
+    "reset-stats": {"link": str},
     "add-child": {"link": str, "child": str},
     "del-child": {"child": str},
     "add-mark": {"child": str, "mark": int},
@@ -69,6 +70,7 @@ What the results hold:
 plan, diff and all changes: `operations` [{sign, kind, name, text}] and `notes` [text]; apply also `token`, None without
     `confirm_s`, and `EDIT_VERBS` also `path`, the file to persist them in, empty if there is none.
 confirm, persisted: nothing.
+reset-stats: as one of the `links` of stats: what was counted since the last reset, in one step with the reset.
 history: `records`, newest first, [{back, cause, file, path, applied_at_s, applied_by, links: [name]}]; the first (back
     0) is the running one.
 show: `config`, the sum; `overlay` [{verb, args}], how it came from what was applied.
@@ -88,6 +90,11 @@ OPTIONAL: Mapping[str, Any] = {
 
 READING_VERBS = frozenset({"plan", "history", "show", "status", "diff", "stats", "chips"})
 """Verbs that change nothing."""
+
+RUNNING_VERBS = frozenset({"reset-stats"})
+"""Verbs that ask something of one running link, `link`, which no configuration holds. Its datapath answers at once, and
+whatever takes longer is asked for in several requests: who goes away leaves nothing behind.
+"""
 
 EDIT_VERBS = frozenset({"add-child", "del-child", "add-mark", "del-mark"})
 """Verbs that change the running configuration and not the file it came from: their sum is the overlay."""

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from gpiomux.daemon.record import Record
     from gpiomux.rundir import RunDir
 
+COUNTED = ("counters", "line", "channel", "interfaces")
+"""The parts of what a datapath counts."""
 MEDIA = {SimMedium: "sim", GpioMedium: "gpio", ShmMedium: "shm"}
 
 
@@ -174,14 +176,8 @@ def _known(attempt: Attempt | None, told: Report) -> tuple[dict[str, Any], Attem
 
 
 def _stats(link: Link, told: Report) -> dict[str, Any]:
-    report = told if isinstance(told, dict) else {}
-    return {
-        "name": link.name,
-        "counters": report.get("counters", {}),
-        "line": report.get("line", {}),
-        "channel": report.get("channel", {}),
-        "interfaces": report.get("interfaces", {}),
-    }
+    counted = told["since_reset"] if isinstance(told, dict) else {}
+    return {"name": link.name, **{part: counted.get(part, {}) for part in COUNTED}}
 
 
 def _origin(record: Record) -> dict[str, Any]:

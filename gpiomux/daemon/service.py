@@ -1,7 +1,7 @@
 """The daemon itself: one event loop that answers and watches, one worker thread that touches the machine.
 
-Whatever changes something goes through the worker, one after another, in the order in which it came. Whatever reads
-runs beside it, in threads of its own.
+Whatever changes something goes through the worker, one after another, in the order in which it came. Whatever reads,
+or asks something of a running link, runs beside it, in threads of its own.
 """
 
 from __future__ import annotations
@@ -13,14 +13,16 @@ import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from gpiomux.control.messages import READING_VERBS, Progress, Request
+from gpiomux.control.messages import READING_VERBS, RUNNING_VERBS, Progress, Request
 from gpiomux.control.server import READERS_VARIABLE, Server
 from gpiomux.daemon import state_file
 from gpiomux.daemon.confirm import Countdown
 from gpiomux.daemon.manager import Manager
 from gpiomux.daemon.reading import Reading
+from gpiomux.daemon.running import Running
 from gpiomux.daemon.supervisor import Supervisor
 from gpiomux.daemon.watchdog import Watchdog
 from gpiomux.errors import DaemonError, GpiomuxError
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
     from gpiomux.rundir import RunDir
 
 READERS = 4
-"""Threads that answer reading verbs; more requests than that wait for each other."""
+"""Threads that answer the verbs which change no configuration; more requests than that wait for each other."""
 UNUSED_S = 10.0
 """A daemon that ends when idle, and is never asked for anything, ends after this time."""
 
@@ -54,6 +56,7 @@ class Service:
         self._exit_when_idle = exit_when_idle
         self._manager = Manager(rundir)
         self._reading = Reading(rundir, daemon_since_s=time.monotonic())
+        self._running = Running(rundir)
         self._worker = ThreadPoolExecutor(1, "worker")
         self._readers = ThreadPoolExecutor(READERS, "reader")
         self._server = Server(rundir.control_socket, self._answer, readers=os.environ.get(READERS_VARIABLE, ""))
@@ -103,11 +106,9 @@ class Service:
             _log.error("cannot restore what was applied: %s", err)
 
     async def _answer(self, request: Request, tell: Callable[[Progress], None], uid: int) -> dict[str, Any]:
-        if request.verb in READING_VERBS:
+        if request.verb in READING_VERBS | RUNNING_VERBS:
             self._manager.require_record()
-            loop = asyncio.get_running_loop()
-            record, attempts = self._manager.record, dict(self._supervisor.attempts)
-            return await loop.run_in_executor(self._readers, self._reading.answer, request, record, attempts)
+            return await asyncio.get_running_loop().run_in_executor(self._readers, self._answerer(request))
         if self._end.is_set():
             raise DaemonError("gpiomuxd is ending", hint="try again")
         _log.info("asked to %s", request.verb)
@@ -125,6 +126,13 @@ class Service:
         finally:
             self._requested -= 1
             self._end_if_idle()
+
+    def _answerer(self, request: Request) -> Callable[[], dict[str, Any]]:
+        """What a thread does that answers a request which changes no configuration."""
+        record, attempts = self._manager.record, dict(self._supervisor.attempts)
+        if request.verb in RUNNING_VERBS:
+            return partial(self._running.answer, request, record.config)
+        return partial(self._reading.answer, request, record, attempts)
 
     async def _revert(self) -> bool:
         try:

@@ -27,6 +27,7 @@ from gpiomux.datapath.privileges import drop_privileges
 from gpiomux.datapath.pulse_pump import PulsePump
 from gpiomux.datapath.pump import Pump
 from gpiomux.datapath.scheduling import ask_for_short_turns
+from gpiomux.datapath.since_reset import SinceReset
 from gpiomux.errors import GpiomuxError, ProtocolError, UsageError
 from gpiomux.lines.backends import open_driver
 from gpiomux.netdev.ports import open_port
@@ -82,6 +83,7 @@ class DatapathProcess:
         self._link: _Link | None = None
         self._started_ns = time.monotonic_ns()
         self._stopping = False
+        self._since_reset = SinceReset()
         self._handlers: dict[str, Callable[[Message, list[int]], Message]] = {
             "start": self._start,
             "attach": self._attach,
@@ -90,6 +92,7 @@ class DatapathProcess:
             "unbind": self._unbind,
             "mtu": self._set_mtu,
             "report": self._report,
+            "reset-stats": self._reset_stats,
             "stop": self._stop,
         }
 
@@ -208,7 +211,9 @@ class DatapathProcess:
 
     def _detach(self, message: Message, _fds: list[int]) -> Message:
         """child."""
-        self._running().pump.interfaces.detach(fields.name(message, "child"))
+        child = fields.name(message, "child")
+        self._running().pump.interfaces.detach(child)
+        self._since_reset.forget(child)
         return {}
 
     def _bind(self, message: Message, _fds: list[int]) -> Message:
@@ -235,6 +240,14 @@ class DatapathProcess:
         self._stopping = True
         return {}
 
+    def _reset_stats(self, _message: Message, _fds: list[int]) -> Message:
+        """Answer with what was counted since the last such request, and count from here: nothing falls in between."""
+        link = self._running()
+        totals = _totals(link.pump)
+        since = self._since_reset.counted(totals)
+        self._since_reset.reset(totals)
+        return {"name": link.name, **since}
+
     def _report(self, _message: Message, _fds: list[int]) -> Message:
         """Everything that `status` and `stats` tell of a link; changes nothing."""
         link = self._running()
@@ -248,9 +261,21 @@ class DatapathProcess:
             "marks_method": link.marks_method,
             "gone": [member.name for member in interfaces if member.gone],
             "children": [{"name": child.name, "marks": child.marks} for child in interfaces.children()],
-            "interfaces": {member.name: asdict(member.counters) for member in interfaces},
             **link.pump.report(),
+            **(totals := _totals(link.pump)),
+            "since_reset": self._since_reset.counted(totals),
         }
+
+
+def _totals(pump: Pump | ChannelPump | PulsePump) -> dict[str, Any]:
+    """All counters of a link, by what they belong to."""
+    report = pump.report()
+    return {
+        "counters": report["counters"],
+        "line": report.get("line", {}),
+        "channel": report.get("channel", {}),
+        "interfaces": {member.name: asdict(member.counters) for member in pump.interfaces},
+    }
 
 
 def _member(name: str, port: Mapping[str, Any], fds: list[int], transport: Transport, mtu: int) -> Member:

@@ -15,6 +15,7 @@ from gpiomux.control.messages import (
     MAX_REQUEST_BYTES,
     OPTIONAL,
     READING_VERBS,
+    RUNNING_VERBS,
     VERBS,
     Failure,
     Progress,
@@ -191,7 +192,10 @@ def test_an_edit_is_checked_as_a_request_is(edit: dict[str, Any]) -> None:
 def test_kinds_of_verbs_are_verbs() -> None:
     assert READING_VERBS < set(VERBS)
     assert EDIT_VERBS < set(VERBS)
+    assert RUNNING_VERBS < set(VERBS)
+    assert all("link" in VERBS[verb] for verb in RUNNING_VERBS)
     assert not READING_VERBS & EDIT_VERBS
+    assert not RUNNING_VERBS & (READING_VERBS | EDIT_VERBS)
     assert set(OPTIONAL) < {name for kinds in VERBS.values() for name in kinds}
 
 

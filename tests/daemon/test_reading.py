@@ -55,9 +55,12 @@ REPORT: dict[str, Any] = {
     "peer": {"epoch": 5, "reader": 2, "writer": 1, "mode": "net_hdr", "mtu": 1400},
     "marks_method": "packet-socket",
     "marks_limits": "received packets have mark 0",
-    "counters": {"tx_packets": 3},
-    "interfaces": {"geth0": {"rx_packets": 1, "tx_packets": 3}},
     "line": LINE,
+    "since_reset": {
+        "counters": {"tx_packets": 3},
+        "interfaces": {"geth0": {"rx_packets": 1, "tx_packets": 3}},
+        "line": LINE,
+    },
 }
 
 

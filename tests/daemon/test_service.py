@@ -43,6 +43,12 @@ def test_one_life(world: World) -> None:
     assert [set(link) for link in world.ask("stats")["links"]] == [
         {"name", "counters", "line", "channel", "interfaces"}
     ] * 2
+    reset = world.ask("reset-stats", link="geth0")
+    assert reset["name"] == "geth0"
+    assert reset["counters"]["carrier_changes"] == 1
+    assert world.ask("stats")["links"][0]["counters"]["carrier_changes"] == 0
+    with pytest.raises(UsageError, match="no link"):
+        world.ask("reset-stats", link="geth7")
     # When `down` returns, nothing is left of it: no process, no file.
     assert world.ask("down", links=[], all=False)["operations"]
     assert has_ended(daemon)
