@@ -68,7 +68,7 @@ def synopsis(text: str) -> dict[str, list[str]]:
     for usage in section(text, "SYNOPSIS").split(".Nm\n")[1:]:
         lines = usage.splitlines()
         if lines[0].startswith(".Cm "):
-            pieces = [re.sub(r"^\.(Op )?(Fl -|Ar )", r"\1\2", line).replace("Fl -", "--") for line in lines[1:]]
+            pieces = [re.sub(r"^\.(Op )?(Fl |Ar )", r"\1\2", line).replace("Fl ", "-") for line in lines[1:]]
             found[lines[0].removeprefix(".Cm ")] = [
                 word for piece in pieces for word in _words(piece.replace("Ar ", ""))
             ]
@@ -83,7 +83,7 @@ def command_line() -> dict[str, list[str]]:
     """The same from the program itself."""
     verbs: dict[str, list[str]] = {}
     for verb in VERBS.values():
-        options = [f"[{f'{option.name} {option.metavar}'.rstrip()}]" for option in verb.options]
+        options = [f"[{f'{option.short or option.name} {option.metavar}'.rstrip()}]" for option in verb.options]
         named = [
             argument.metavar if argument.required else f"[{argument.metavar}{' ...' if argument.many else ''}]"
             for argument in verb.arguments

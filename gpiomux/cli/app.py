@@ -96,7 +96,7 @@ def _argument(argument: Argument) -> Parameter:
 
 def _option(option: Option) -> Parameter:
     lowest, highest = option.bounds or (None, None)
-    told = typer.Option(option.name, metavar=option.metavar or None, help=option.help, min=lowest, max=highest)
+    told = typer.Option(*option.names, metavar=option.metavar or None, help=option.help, min=lowest, max=highest)
     flag = not option.metavar
     kind: Any = bool if flag else (str if option.bounds is None else int) | None
     return Parameter(

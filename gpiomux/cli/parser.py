@@ -14,7 +14,7 @@ TYPE_CHECKING = False  # as of `typing`, whose import a short command can do wit
 if TYPE_CHECKING:
     from typing import Any
 
-    from gpiomux.cli.verb import Verb
+    from gpiomux.cli.verb import Option, Verb
 
 _DIGITS = 18
 """Longest number that is read here; no verb has use for more."""
@@ -26,21 +26,21 @@ def parse(words: list[str]) -> Call | None:
     if verb is None:
         return None
     values: dict[str, Any] = {option.parameter: None if option.metavar else False for option in verb.options}
-    options = {option.name: option for option in verb.options}
+    options = {name: option for option in verb.options for name in option.names}
+    seen: list[Option] = []
     placed: list[str] = []
     rest = iter(words[1:])
     for word in rest:
         if not _is_option(word):
             placed.append(word)
-        elif (option := options.pop(word, None)) is None:
-            return None  # unknown, given twice, or joined to its value by "="
-        elif option.metavar:
-            value = _value(next(rest, "-"), option.bounds)
+        elif (option := options.get(word)) is None or option in seen:
+            return None  # unknown, joined to its value by "=", or given twice
+        else:
+            seen.append(option)
+            value = _value(next(rest, "-"), option.bounds) if option.metavar else True
             if value is None:
                 return None
             values[option.parameter] = value
-        else:
-            values[option.parameter] = True
     return Call(verb=verb, values=values) if _place(verb, placed, values) else None
 
 

@@ -40,6 +40,13 @@ class Option(Frozen):
     """What the value is called, such as `SECONDS`; empty for a flag."""
     bounds: tuple[int, int] | None = None
     """The value is a whole number from the first to the second; None for a flag and for text."""
+    short: str = ""
+    """One dash and a letter that mean the same, such as `-o`; empty: there is none."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """How it may be written, the long way first."""
+        return (self.name, self.short) if self.short else (self.name,)
 
     @property
     def parameter(self) -> str:

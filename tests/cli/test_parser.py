@@ -23,7 +23,7 @@ PLAIN = st.text(st.characters(codec="utf-8"), min_size=1, max_size=6).filter(lam
 ODD = st.sampled_from(
     ["-", "--", "", "-h", "--help", "-1", "+1", "1_0", " 1", "٣", "0", "1", "007", "99999999999999999999", "--no-json"]
 )
-OPTIONS = sorted({option.name for verb in VERBS.values() for option in verb.options})
+OPTIONS = sorted({name for verb in VERBS.values() for option in verb.options for name in option.names})
 SPELLINGS = st.sampled_from(OPTIONS).flatmap(
     lambda name: st.sampled_from([name, f"{name}=1", name.replace("-", "_"), name[:-1], f"{name}x", name.upper()])
 )
@@ -52,9 +52,10 @@ def well_formed(draw: st.DrawFn, verb: Verb) -> tuple[list[str], dict[str, objec
 
 
 def _option(option: Option) -> st.SearchStrategy[tuple[object, list[str]]]:
+    names = st.sampled_from(option.names)
     if not option.metavar:
-        return st.booleans().map(lambda given: (given, [option.name] if given else []))
-    given = _value(option.bounds).map(lambda value: (value, [option.name, str(value)]))
+        return names.map(lambda name: (True, [name])) | st.just((False, list[str]()))
+    given = st.tuples(names, _value(option.bounds)).map(lambda both: (both[1], [both[0], str(both[1])]))
     return given | st.just((None, list[str]()))
 
 
