@@ -59,7 +59,11 @@ def literal_blocks(text: str) -> list[str]:
 def items(text: str, macro: str) -> dict[str, str]:
     """The items `.It <macro> <name>` of a section, each with what is said about it."""
     pieces = re.split(rf"^\.It {macro} ", text, flags=re.MULTILINE)[1:]
-    return {piece.split("\n", 1)[0].split()[0]: piece.split("\n", 1)[1] for piece in pieces}
+    found = {}
+    for piece in pieces:
+        head, said = piece.split("\n", 1)
+        found[re.split(r" (?:Ar|Op|Fl) ", head)[0]] = said
+    return found
 
 
 def synopsis(text: str) -> dict[str, list[str]]:

@@ -14,7 +14,7 @@ from typer.core import TyperGroup
 from typer.main import get_command
 
 from gpiomux.cli.verb import Argument, Call, Option, Verb
-from gpiomux.cli.verbs import VERBS, canonical
+from gpiomux.cli.verbs import GROUPS, VERBS, canonical
 from gpiomux.version import VERSION
 
 if TYPE_CHECKING:
@@ -104,8 +104,13 @@ def _option(option: Option) -> Parameter:
     )
 
 
+_groups = {name: typer.Typer(no_args_is_help=True, rich_markup_mode=None) for name in GROUPS}
 for _verb in VERBS.values():
-    app.command(_verb.name, help=_verb.help)(_caller(_verb))
+    _first, _, _second = _verb.name.partition(" ")
+    _home = _groups[_first] if _second else app
+    _home.command(_second or _first, help=_verb.help)(_caller(_verb))
+for _name, _group in _groups.items():
+    app.add_typer(_group, name=_name, help=GROUPS[_name])
 
 command = get_command(app)
 """All of it, ready to parse."""

@@ -16,32 +16,42 @@ if TYPE_CHECKING:
 
     from gpiomux.cli.verb import Option, Verb
 
+_BY_WORDS = {tuple(name.split()): verb for name, verb in VERBS.items()}
 _DIGITS = 18
 """Longest number that is read here; no verb has use for more."""
 
 
 def parse(words: list[str]) -> Call | None:
     """Find out what a command line wants; None: typer has to look at it."""
-    verb = VERBS.get(canonical(words[0])) if words else None
+    verb, rest = _verb(words)
     if verb is None:
         return None
     values: dict[str, Any] = {option.parameter: None if option.metavar else False for option in verb.options}
     options = {name: option for option in verb.options for name in option.names}
     seen: list[Option] = []
     placed: list[str] = []
-    rest = iter(words[1:])
-    for word in rest:
+    following = iter(rest)
+    for word in following:
         if not _is_option(word):
             placed.append(word)
         elif (option := options.get(word)) is None or option in seen:
             return None  # unknown, joined to its value by "=", or given twice
         else:
             seen.append(option)
-            value = _value(next(rest, "-"), option.bounds) if option.metavar else True
+            value = _value(next(following, "-"), option.bounds) if option.metavar else True
             if value is None:
                 return None
             values[option.parameter] = value
     return Call(verb=verb, values=values) if _place(verb, placed, values) else None
+
+
+def _verb(words: list[str]) -> tuple[Verb | None, list[str]]:
+    """The verb that a command line begins with, and what follows; its name may have two words."""
+    for length in (1, 2):
+        verb = _BY_WORDS.get(tuple(map(canonical, words[:length])))
+        if verb is not None:
+            return verb, words[length:]
+    return None, words
 
 
 def _place(verb: Verb, placed: list[str], values: dict[str, Any]) -> bool:

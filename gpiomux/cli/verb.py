@@ -58,6 +58,7 @@ class Verb(Frozen):
     """One verb: how it is written, what its help says, and which function does it."""
 
     name: str
+    """One word, or two with a blank between them: the first is then one of `verbs.GROUPS`."""
     help: str
     """The first paragraph stands in the list of verbs."""
     performs: str

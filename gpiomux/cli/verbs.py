@@ -146,6 +146,9 @@ _TABLE = (
     ),
 )
 
+GROUPS: dict[str, str] = {}
+"""First word of verbs with two -> what its help says."""
+
 VERBS = {verb.name: verb for verb in _TABLE}
 """Name -> verb, in the order in which help and manual list them."""
 

@@ -29,7 +29,7 @@ SPELLINGS = st.sampled_from(OPTIONS).flatmap(
 )
 VERB_WORDS = st.sampled_from(list(VERBS)).flatmap(lambda name: st.sampled_from([name, name.replace("-", "_")]))
 LINES = st.tuples(VERB_WORDS, st.lists(st.sampled_from(OPTIONS) | PLAIN | SPELLINGS | ODD, max_size=5)).map(
-    lambda line: [line[0], *line[1]]
+    lambda line: [*line[0].split(), *line[1]]
 )
 
 
@@ -48,7 +48,8 @@ def well_formed(draw: st.DrawFn, verb: Verb) -> tuple[list[str], dict[str, objec
     order = draw(st.permutations([*groups, *([word] for word in placed)]))
     rest = iter(placed)  # options stand anywhere; arguments keep their order
     line = [next(rest) if len(group) == 1 and group[0] in placed else word for group in order for word in group]
-    return [draw(st.sampled_from([verb.name, verb.name.replace("-", "_")])), *line], values
+    name = draw(st.sampled_from([verb.name, verb.name.replace("-", "_")]))
+    return [*name.split(), *line], values
 
 
 def _option(option: Option) -> st.SearchStrategy[tuple[object, list[str]]]:
