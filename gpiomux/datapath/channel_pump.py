@@ -17,7 +17,6 @@ from gpiomux.channels.fence import fence_of
 from gpiomux.channels.link import ChannelLink
 from gpiomux.config.model import ShmMedium
 from gpiomux.datapath.interfaces import Interfaces
-from gpiomux.wire.packet import Packet
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -181,14 +180,12 @@ class ChannelPump:
 
     def _take_packets(self, member: Member) -> None:
         """Write packets that leave through an interface. A channel is never full, so there is nobody to wait for."""
-        for number in range(PACKETS_PER_TURN):
-            taken = self.interfaces.take(member)
-            if taken is None:
-                if not number:
-                    return
-                break
-            self._link.send(Packet(*taken))
-        self._ring()
+        sent = False
+        for packet in self.interfaces.leaving(member, PACKETS_PER_TURN):
+            self._link.send(packet)
+            sent = True
+        if sent:
+            self._ring()
 
     def _ring(self) -> None:
         with contextlib.suppress(BlockingIOError):  # it has been rung often enough

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 
 from gpiomux.config.model import Mode
 from gpiomux.errors import UsageError
+from gpiomux.wire.packet import Packet
+from gpiomux.wire.pmtu import PathMtus, TooBig
 
 if TYPE_CHECKING:
     import select
     from collections.abc import Iterator
 
     from gpiomux.netdev.port import PacketPort
-    from gpiomux.wire.packet import Packet
 
 
 _GONE = frozenset({errno.EBADFD, errno.ENODEV})
@@ -37,6 +38,10 @@ class InterfaceCounters:
     tx_bytes: int = 0
     tx_dropped: int = 0
     """No packet of the link's mode."""
+    tx_fragmented: int = 0
+    """Packets of `tx_packets` that were cut into fragments: the PMTU of their mark, or the link's MTU, is less."""
+    tx_too_big: int = 0
+    """Packets of `tx_packets` that were dropped for the same reason; their senders were told, where they may be."""
 
 
 @dataclass(slots=True, eq=False)
@@ -87,6 +92,8 @@ class Interfaces:
         """Packets that wait for interfaces."""
         self._poller = poller
         self._ip_only = mode is Mode.NET_HDR
+        self.pmtus = PathMtus(mode.value)
+        """What the packets that leave may have, by mark."""
         self._main = main
         self._children: dict[str, Member] = {}
         self._by_mark: dict[int, Member] = {}
@@ -218,6 +225,35 @@ class Interfaces:
             member.counters.tx_packets += 1
             member.counters.tx_bytes += len(payload)
             return (mark or (member.marks[0] if member.marks else 0)), payload
+
+    def leaving(self, member: Member, most: int) -> Iterator[Packet]:
+        """What leaves through an interface now, cut into fragments where it is too large.
+
+        Args:
+            member: the interface.
+            most: packets taken from it at most.
+        """
+        for _ in range(most):
+            taken = self.take(member)
+            if taken is None:
+                return
+            mark, payload = taken
+            if len(payload) <= self.pmtus.unchecked_bytes:
+                yield Packet(mark, payload)
+            else:
+                yield from self._fitted(member, mark, payload)
+
+    def _fitted(self, member: Member, mark: int, payload: bytes) -> Iterator[Packet]:
+        """A packet under the limit of its mark; if it is dropped, its sender is told."""
+        found = self.pmtus.fitted(mark, payload)
+        if isinstance(found, TooBig):
+            member.counters.tx_too_big += 1
+            if found.answer is not None:
+                self._write(member, Packet(mark, found.answer))
+            return
+        member.counters.tx_fragmented += len(found) > 1
+        for piece in found:
+            yield Packet(mark, piece)
 
     def set_carrier(self, on: bool) -> None:
         """Tell the kernel about the carrier of every interface."""

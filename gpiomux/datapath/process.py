@@ -199,6 +199,7 @@ class DatapathProcess:
             pump = PulsePump(open_driver(transport, fds[count:]), transport, main)
         else:
             pump = Pump(open_driver(transport, fds[count:]), transport, mtu, main, draw_epoch)
+        pump.interfaces.pmtus.set_mtu(mtu)
         self._link = _Link(name, transport, mtu, port["method"], pump)
         return self._report(message, fds)
 
@@ -230,6 +231,7 @@ class DatapathProcess:
         """mtu, of the link's own interface."""
         link = self._running()
         link.mtu = fields.mtu(message, link.transport)
+        link.pump.interfaces.pmtus.set_mtu(link.mtu)
         link.pump.set_mtu(link.mtu)
         if link.transport.rx_ring is not None:
             link.pump.interfaces.set_send_buffer(_ring_bytes(link.transport.rx_ring, link.mtu))

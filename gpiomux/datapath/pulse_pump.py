@@ -161,11 +161,8 @@ class PulsePump:
         self._sleeping = False
 
     def _take_packets(self, member: Member) -> None:
-        for _ in range(PACKETS_PER_TURN):
-            taken = self.interfaces.take(member)
-            if taken is None:
-                return
-            _, frame = taken
+        for packet in self.interfaces.leaving(member, PACKETS_PER_TURN):
+            frame = packet.payload
             if len(frame) > MOST_FRAME_BYTES or not self._carrier:
                 self._counters.tx_dropped += 1
             elif self._schedule.put(flow_of("eth", 0, frame), frame):

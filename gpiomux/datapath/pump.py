@@ -18,7 +18,6 @@ from gpiomux.datapath.patience import Courtesy, Patience
 from gpiomux.lines.handshake import Handshake
 from gpiomux.wire.endpoint import Endpoint, Settings
 from gpiomux.wire.events import LinkDown, LinkUp, PacketReceived
-from gpiomux.wire.packet import Packet
 from gpiomux.wire.peering import mode_name
 
 if TYPE_CHECKING:
@@ -207,11 +206,8 @@ class Pump:
         """Queue packets that leave through an interface, whether there is room or not: the endpoint knows better than
         the interface's own queue which one to drop, and a small packet does not wait in front of it.
         """
-        for _ in range(PACKETS_PER_TURN):
-            taken = self.interfaces.take(member)
-            if taken is None:
-                return
-            self.endpoint.send(Packet(*taken))
+        for packet in self.interfaces.leaving(member, PACKETS_PER_TURN):
+            self.endpoint.send(packet)
 
     def set_mtu(self, mtu: int) -> None:
         """Tell the MTU of the link's own interface."""

@@ -1,4 +1,4 @@
-"""TCP and UDP checksums that the sender left to hardware it does not have. Pure.
+"""The Internet checksum, and those of TCP and UDP that the sender left to hardware it does not have. Pure.
 
 gpiosk claims NETIF_F_HW_CSUM and computes nothing: what its kernel sends by itself bears in the checksum field the sum
 of the pseudo-header only (CHECKSUM_PARTIAL; RFC 9293, section 3.1, RFC 768, and RFC 8200, section 8.1).
@@ -39,6 +39,11 @@ def complete_checksum(frame: bytes) -> bytes | None:
     if checksum == 0 and protocol == _UDP:
         checksum = 0xFFFF  # 0 says that there is none
     return frame[:field] + checksum.to_bytes(2, "big") + frame[field + 2 :]
+
+
+def internet_checksum(data: bytes) -> int:
+    """The checksum of RFC 1071 over data in which its own field is zero."""
+    return _sum(data) ^ 0xFFFF
 
 
 def _segment(frame: bytes) -> tuple[int, int, int, bytes] | None:
