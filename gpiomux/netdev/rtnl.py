@@ -19,6 +19,7 @@ from gpiomux.errors import MachineError
 from gpiomux.netdev.inside import entered
 from gpiomux.netdev.netlink import Netlink, attribute, attributes
 from gpiomux.netdev.tags import PROTOCOL
+from gpiomux.netdev.xdp import NO_PROGRAM, XdpInfo, xdp_attributes, xdp_info
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,7 +40,15 @@ _ADDRESS = struct.Struct("=BBBBI")
 """Family, prefix length, flags, scope, index of the interface."""
 _ROUTE = struct.Struct("=BBBBBBBBI")
 """Family, prefix length, that of the source, TOS, table, protocol, scope, type, flags."""
-_IFLA_ADDRESS, _IFLA_IFNAME, _IFLA_MTU, _IFLA_LINKINFO, _IFLA_IFALIAS, _IFLA_CARRIER = 1, 3, 4, 18, 20, 33
+_IFLA_ADDRESS, _IFLA_IFNAME, _IFLA_MTU, _IFLA_LINKINFO, _IFLA_IFALIAS, _IFLA_CARRIER, _IFLA_XDP = (
+    1,
+    3,
+    4,
+    18,
+    20,
+    33,
+    43,
+)
 _INFO_KIND, _INFO_DATA, _TUN_TYPE, _TUN_PI = 1, 2, 3, 4
 _IFA_ADDRESS, _IFA_LOCAL, _IFA_PROTO = 1, 2, 11
 _RTA_DST, _RTA_OIF, _RTA_GATEWAY, _RTA_PRIORITY, _RTA_TABLE = 1, 4, 5, 6, 15
@@ -64,6 +73,7 @@ class LinkInfo:
     carrier: bool
     kind: str
     """`tap`, `tun` or `tun-pi` for TUN/TAP devices, else the kernel's word (`veth`), or empty if it has none."""
+    xdp: XdpInfo | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,6 +207,24 @@ class Rtnl:
         """
         self._set(name, "set it up" if up else "set it down", state="up" if up else "down")
 
+    def xdp(self, name: str) -> XdpInfo | None:
+        """The XDP program of an interface.
+
+        Raises:
+            MachineError: the kernel refused.
+        """
+        with self._refusals(name, "ask for its XDP program"):
+            return _link_info(self._link(name)).xdp
+
+    def set_xdp(self, name: str, mode: str, new_fd: int, old_fd: int = NO_PROGRAM) -> None:
+        """Give an interface an XDP program instead of another, in one step; either may be `NO_PROGRAM`.
+
+        Raises:
+            MachineError: EEXIST or EBUSY, the interface has another program than the old one; else the kernel refused.
+        """
+        what = f"{'detach' if new_fd == NO_PROGRAM else 'attach'} its XDP program ({mode})"
+        self._set(name, what, xdp={"attrs": xdp_attributes(mode, new_fd, old_fd)})
+
     def add_address(self, interface: str, address: str, *, tagged: bool = True) -> None:
         """Add an address (with prefix length) that carries our tag, or none.
 
@@ -284,10 +312,12 @@ class Rtnl:
         with self._refusals(interface, f"{'add' if verb == 'add' else 'remove'} route {to}{gateway}"):
             self._change("route", verb, oif=self._index(interface), **wanted)
 
-    def _index(self, name: str) -> int:
+    def _link(self, name: str) -> bytes:
         named = attribute(_IFLA_IFNAME, os.fsencode(name) + b"\0")
-        message = self._asking.ask(_GET_LINK, _LINK.pack(0, 0, 0, 0, 0) + named + _WITHOUT_COUNTERS)
-        return int(_LINK.unpack_from(message)[2])
+        return self._asking.ask(_GET_LINK, _LINK.pack(0, 0, 0, 0, 0) + named + _WITHOUT_COUNTERS)
+
+    def _index(self, name: str) -> int:
+        return int(_LINK.unpack_from(self._link(name))[2])
 
     @contextmanager
     def _refusals(self, name: str, what: str) -> Iterator[None]:
@@ -326,6 +356,7 @@ def _link_info(message: bytes) -> LinkInfo:
         up=bool(flags & _IFF_UP),
         carrier=any(told.get(_IFLA_CARRIER, b"")),
         kind=kind,
+        xdp=xdp_info(told.get(_IFLA_XDP, b"")),
     )
 
 

@@ -1,4 +1,4 @@
-"""System calls that Python 3.11 does not offer: namespaces, mounts, bpf(2). All ctypes use of this room is here.
+"""System calls that Python 3.11 does not offer: namespaces, mounts, bpf(2). All ctypes of this room, but for libbpf.
 
 Each function raises OSError with the kernel's errno; its callers know the object and make a MachineError of it.
 """
@@ -95,7 +95,20 @@ def open_sysfs() -> int:
     Raises:
         OSError: the kernel refused, or is older than 5.2 (ENOSYS).
     """
-    context = _checked(_libc.syscall(ctypes.c_long(_FSOPEN), b"sysfs", _FSOPEN_CLOEXEC))
+    return _open_unmounted(b"sysfs")
+
+
+def open_configfs() -> int:
+    """A directory descriptor of configfs, of which there is one, whether it is mounted anywhere or not.
+
+    Raises:
+        OSError: the kernel refused, has none (ENODEV), or is older than 5.2 (ENOSYS).
+    """
+    return _open_unmounted(b"configfs")
+
+
+def _open_unmounted(kind: bytes) -> int:
+    context = _checked(_libc.syscall(ctypes.c_long(_FSOPEN), kind, _FSOPEN_CLOEXEC))
     try:
         _checked(_libc.syscall(ctypes.c_long(_FSCONFIG), context, _FSCONFIG_CMD_CREATE, None, None, 0))
         flags = _MOUNT_ATTR_NOSUID_NODEV_NOEXEC
