@@ -47,6 +47,7 @@ VERBS: Mapping[str, Mapping[str, type]] = {
     "stats": {},
     "chips": {},
     "reset-stats": {"link": str},
+    "record": {"link": str, "kinds": list, "after": int},
     "add-child": {"link": str, "child": str},
     "del-child": {"child": str},
     "add-mark": {"child": str, "mark": int},
@@ -70,6 +71,9 @@ What the results hold:
 plan, diff and all changes: `operations` [{sign, kind, name, text}] and `notes` [text]; apply also `token`, None without
     `confirm_s`, and `EDIT_VERBS` also `path`, the file to persist them in, empty if there is none.
 confirm, persisted: nothing.
+record: `records` [[number, time_ns, kind, fields...]], what the link has carried of the `kinds` since record `after`
+    (-1: from now on), bytes as base64; `next`, which is the next `after`, `more` and `lost`. Who asks has things
+    recorded for ten seconds more; see gpiomux.datapath.recorder.
 reset-stats: as one of the `links` of stats: what was counted since the last reset, in one step with the reset.
 history: `records`, newest first, [{back, cause, file, path, applied_at_s, applied_by, links: [name]}]; the first (back
     0) is the running one.
@@ -91,7 +95,7 @@ OPTIONAL: Mapping[str, Any] = {
 READING_VERBS = frozenset({"plan", "history", "show", "status", "diff", "stats", "chips"})
 """Verbs that change nothing."""
 
-RUNNING_VERBS = frozenset({"reset-stats"})
+RUNNING_VERBS = frozenset({"reset-stats", "record"})
 """Verbs that ask something of one running link, `link`, which no configuration holds. Its datapath answers at once, and
 whatever takes longer is asked for in several requests: who goes away leaves nothing behind.
 """

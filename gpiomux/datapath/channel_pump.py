@@ -17,12 +17,15 @@ from gpiomux.channels.fence import fence_of
 from gpiomux.channels.link import ChannelLink
 from gpiomux.config.model import ShmMedium
 from gpiomux.datapath.interfaces import Interfaces
+from gpiomux.datapath.recorder import PACKET
+from gpiomux.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from gpiomux.config.model import Transport
     from gpiomux.datapath.interfaces import Member
+    from gpiomux.datapath.recorder import Recorder
 
 ELEMENTS_PER_TURN = 64
 """Elements that are looked at before interfaces and the daemon get their turn, whatever the peer writes."""
@@ -199,6 +202,18 @@ class ChannelPump:
         """
         self._link.set_mtu(mtu)
         self._ring()
+
+    def set_tap(self, kind: str, recorder: Recorder | None) -> None:
+        """Hand everything of a kind to `recorder` from now on; None: to nobody.
+
+        Raises:
+            UsageError: the link has nothing of that kind.
+        """
+        if kind != PACKET:
+            raise UsageError(
+                f"a link of medium shm has nothing of the kind {kind}: what crosses it is packets, as they are"
+            )
+        self.interfaces.tap = recorder
 
     def report(self) -> dict[str, Any]:
         """What `status` and `stats` tell of the link beyond its interfaces."""

@@ -26,7 +26,7 @@ from gpiomux.errors import ProtocolError
 from gpiomux.wire.codec import WIDTHS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from gpiomux.config.model import Code, Lines
 
@@ -58,6 +58,18 @@ def number(message: Mapping[str, Any], field: str, lowest: int, highest: int) ->
     found = message.get(field)
     if not _is_number(found, lowest, highest):
         raise ProtocolError(f"datapath: {field} is {_shown(found)}, not a number in {lowest}..{highest}")
+    return found
+
+
+def words(message: Mapping[str, Any], field: str, known: Collection[str]) -> list[str]:
+    """Some words, at least one, out of those that are known.
+
+    Raises:
+        ProtocolError: it is something else.
+    """
+    found = message.get(field)
+    if not isinstance(found, list) or not found or not all(word in known for word in found):
+        raise ProtocolError(f"datapath: {field} is {_shown(found)}, not some of {', '.join(known)}")
     return found
 
 

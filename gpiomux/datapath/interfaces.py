@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import select
     from collections.abc import Iterator
 
+    from gpiomux.datapath.recorder import Recorder
     from gpiomux.netdev.port import PacketPort
 
 
@@ -90,6 +91,8 @@ class Interfaces:
         self._drops_when_full = datagram
         self.waiting = 0
         """Packets that wait for interfaces."""
+        self.tap: Recorder | None = None
+        """Sees each packet that comes from the wire or leaves through an interface; None: nobody looks."""
         self._poller = poller
         self._ip_only = mode is Mode.NET_HDR
         self.pmtus = PathMtus(mode.value)
@@ -166,6 +169,8 @@ class Interfaces:
     def deliver(self, packet: Packet) -> None:
         """Let a packet from the wire arrive: on the child its mark is bound to, else on the link's own interface."""
         member = self._by_mark.get(packet.mark, self._main)
+        if self.tap is not None:
+            self.tap.packet(False, member.name, packet.mark, packet.payload)
         if not member.waiting and self._write(member, packet):
             return
         if self.full and self._drops_when_full:
@@ -224,7 +229,10 @@ class Interfaces:
                 continue
             member.counters.tx_packets += 1
             member.counters.tx_bytes += len(payload)
-            return (mark or (member.marks[0] if member.marks else 0)), payload
+            mark = mark or (member.marks[0] if member.marks else 0)
+            if self.tap is not None:
+                self.tap.packet(True, member.name, mark, payload)
+            return mark, payload
 
     def leaving(self, member: Member, most: int) -> Iterator[Packet]:
         """What leaves through an interface now, cut into fragments where it is too large.

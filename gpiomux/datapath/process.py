@@ -26,6 +26,7 @@ from gpiomux.datapath.interfaces import Member
 from gpiomux.datapath.privileges import drop_privileges
 from gpiomux.datapath.pulse_pump import PulsePump
 from gpiomux.datapath.pump import Pump
+from gpiomux.datapath.recorder import FROM_NOW, KINDS, Recorder
 from gpiomux.datapath.scheduling import ask_for_short_turns
 from gpiomux.datapath.since_reset import SinceReset
 from gpiomux.errors import GpiomuxError, ProtocolError, UsageError
@@ -42,6 +43,8 @@ MAX_CONNECTIONS = 16
 _TAKES_DESCRIPTORS = frozenset({"start", "attach"})
 _SHOWN_CHARACTERS = 20
 """Of a request that nobody knows."""
+_HIGHEST_NUMBER = (1 << 63) - 1
+"""Of a record."""
 
 
 def draw_epoch() -> int:
@@ -61,6 +64,7 @@ class _Link:
     mtu: int
     marks_method: str
     pump: Pump | ChannelPump | PulsePump
+    recorder: Recorder
 
 
 class DatapathProcess:
@@ -93,6 +97,7 @@ class DatapathProcess:
             "mtu": self._set_mtu,
             "report": self._report,
             "reset-stats": self._reset_stats,
+            "record": self._record,
             "stop": self._stop,
         }
 
@@ -200,7 +205,7 @@ class DatapathProcess:
         else:
             pump = Pump(open_driver(transport, fds[count:]), transport, mtu, main, draw_epoch)
         pump.interfaces.pmtus.set_mtu(mtu)
-        self._link = _Link(name, transport, mtu, port["method"], pump)
+        self._link = _Link(name, transport, mtu, port["method"], pump, Recorder(pump.set_tap))
         return self._report(message, fds)
 
     def _attach(self, message: Message, fds: list[int]) -> Message:
@@ -249,6 +254,11 @@ class DatapathProcess:
         since = self._since_reset.counted(totals)
         self._since_reset.reset(totals)
         return {"name": link.name, **since}
+
+    def _record(self, message: Message, _fds: list[int]) -> Message:
+        """kinds, after. Answer: see `Recorder.ask`."""
+        kinds, after = fields.words(message, "kinds", KINDS), fields.number(message, "after", FROM_NOW, _HIGHEST_NUMBER)
+        return self._running().recorder.ask(kinds, after)
 
     def _report(self, _message: Message, _fds: list[int]) -> Message:
         """Everything that `status` and `stats` tell of a link; changes nothing."""

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 from gpiomux.config.model import GpioskCode
 from gpiomux.datapath.interfaces import Interfaces
 from gpiomux.datapath.pulse_sender import PulseSender
+from gpiomux.datapath.recorder import PACKET
+from gpiomux.errors import UsageError
 from gpiomux.wire.answers import Answers
 from gpiomux.wire.checksums import complete_checksum
 from gpiomux.wire.flow import flow_of
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 
     from gpiomux.config.model import Transport
     from gpiomux.datapath.interfaces import Member
+    from gpiomux.datapath.recorder import Recorder
     from gpiomux.lines.driver import LineDriver
 
 PACKETS_PER_TURN = 32
@@ -170,6 +173,18 @@ class PulsePump:
 
     def set_mtu(self, mtu: int) -> None:
         """Nothing hangs on the MTU of the link's own interface: no frame is longer than a gpiosk board can take."""
+
+    def set_tap(self, kind: str, recorder: Recorder | None) -> None:
+        """Hand everything of a kind to `recorder` from now on; None: to nobody.
+
+        Raises:
+            UsageError: the link has nothing of that kind.
+        """
+        if kind != PACKET:
+            raise UsageError(
+                f"a link of code gpiosk has nothing of the kind {kind}: what crosses it is packets, as they are"
+            )
+        self.interfaces.tap = recorder
 
     def report(self) -> dict[str, Any]:
         """What `status` and `stats` tell of the link beyond its interfaces."""

@@ -12,9 +12,11 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from gpiomux.config.model import Bundle, Delivery, HandshakeCode
+from gpiomux.datapath import recorder as recorders
 from gpiomux.datapath.edges import Edges
 from gpiomux.datapath.interfaces import Interfaces
 from gpiomux.datapath.patience import Courtesy, Patience
+from gpiomux.errors import UsageError
 from gpiomux.lines.handshake import Handshake
 from gpiomux.wire.endpoint import Endpoint, Settings
 from gpiomux.wire.events import LinkDown, LinkUp, PacketReceived
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 
     from gpiomux.config.model import Transport
     from gpiomux.datapath.interfaces import Member
+    from gpiomux.datapath.recorder import Recorder
     from gpiomux.lines.driver import LineDriver
 
 WORDS_PER_TURN = 4096
@@ -212,6 +215,20 @@ class Pump:
     def set_mtu(self, mtu: int) -> None:
         """Tell the MTU of the link's own interface."""
         self.endpoint.set_mtu(mtu)
+
+    def set_tap(self, kind: str, recorder: Recorder | None) -> None:
+        """Hand everything of a kind to `recorder` from now on; None: to nobody.
+
+        Raises:
+            UsageError: the link has nothing of that kind.
+        """
+        match kind:
+            case recorders.PACKET:
+                self.interfaces.tap = recorder
+            case recorders.FRAME:
+                self.endpoint.set_tap(recorder)
+            case _:
+                raise UsageError(f"a link of code handshake has nothing of the kind {kind}")
 
     def report(self) -> dict[str, Any]:
         """What `status` and `stats` tell of the link beyond its interfaces."""

@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING
 from zlib import crc32
 
 from gpiomux.wire import cobs
+from gpiomux.wire.tap import Damage
 
 if TYPE_CHECKING:
     from gpiomux.wire.counters import Counters
+    from gpiomux.wire.tap import FrameTap
 
 START = 0x01
 END = b"\0\0"
@@ -53,13 +55,18 @@ class Encoder:
 
 
 class Decoder:
-    """Words of one width to frames. Faults are counted, never raised."""
+    """Words of one width to frames. Faults are counted, never raised.
+
+    Attributes:
+        tap: sees every frame that comes, also what is damaged; None: nobody looks.
+    """
 
     def __init__(self, width: int, counters: Counters) -> None:
         self._width = width
         self._per_byte = 8 // width
         self._end = bytes(end_words(width))
         self._counters = counters
+        self.tap: FrameTap | None = None
         self._words = bytearray()
         # The frame before may have left zeros of its end in front, and the end of this one may have begun.
         self._limit = MAX_LINE_BYTES * self._per_byte + 2 * len(self._end)
@@ -84,6 +91,7 @@ class Decoder:
         if len(buffer) > self._limit:
             if not self._discarding:
                 self._counters.rx_length_errors += 1
+                self._tell(self._join(bytes(buffer.lstrip(b"\0")[: MAX_LINE_BYTES * self._per_byte])), Damage.LENGTH)
             self._discarding = True
             del buffer[: -len(self._end)]
         return frames
@@ -92,19 +100,30 @@ class Decoder:
         line = self._join(words)
         if line[0] != START:
             self._counters.rx_framing_errors += 1
+            self._tell(line, Damage.FRAMING)
             return None
         checked = cobs.decode(line[1:])
         if checked is None:
             self._counters.rx_framing_errors += 1
+            self._tell(line, Damage.FRAMING)
             return None
         if not CRC_BYTES < len(checked) <= MAX_FRAME_BYTES + CRC_BYTES:
             self._counters.rx_length_errors += 1
+            self._tell(checked, Damage.LENGTH)
             return None
         frame = checked[:-CRC_BYTES]
         if crc32(frame).to_bytes(CRC_BYTES, "big") != checked[-CRC_BYTES:]:
             self._counters.rx_crc_errors += 1
+            self._tell(checked, Damage.CRC)
             return None
+        if self.tap is not None:
+            self.tap.frame(False, frame, Damage.NONE)
         return frame
+
+    def _tell(self, data: bytes, damage: Damage) -> None:
+        """Let who looks see what is no frame."""
+        if self.tap is not None:
+            self.tap.frame(False, data, damage)
 
     def _join(self, words: bytes) -> bytes:
         """Words to bytes; the zero words that the last byte shares with the end of the frame are put back."""

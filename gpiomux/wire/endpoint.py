@@ -19,10 +19,13 @@ from gpiomux.wire.frame import Data, Hello, WireMode
 from gpiomux.wire.packet import MAX_PACKET_BYTES, Packet
 from gpiomux.wire.peering import BROKEN, Peering
 from gpiomux.wire.session import Session
+from gpiomux.wire.tap import Damage
 from gpiomux.wire.timing import Pace
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from gpiomux.wire.tap import FrameTap
 
 _MODE_EXTRA_BYTES = {"eth": 18, "net_hdr": 0, "raw": 2}
 """What a packet may be longer than the MTU: Ethernet header with one VLAN tag; protocol number."""
@@ -77,6 +80,7 @@ class Endpoint:
         self._settings = settings
         self._encoder = Encoder(settings.width_out)
         self._decoder = Decoder(settings.width_in, self.counters)
+        self._tap: FrameTap | None = None
         self._events: deque[Event] = deque()
         self._session: Session | None = None
         """While there is a carrier."""
@@ -84,6 +88,10 @@ class Endpoint:
         self._pace = Pace()
         self._going: _Going | None = None
         """The frame that `to_send` gave last, until it has gone out."""
+
+    def set_tap(self, tap: FrameTap | None) -> None:
+        """Let `tap` see every frame from now on; None: nobody looks."""
+        self._tap = self._decoder.tap = tap
 
     # Packets in.
 
@@ -180,7 +188,10 @@ class Endpoint:
             return b""
         self.counters.tx_frames += 1
         hello = isinstance(frame, Hello)
-        words = self._encoder.encode(frames.encode(frame), resynchronise=hello)
+        data = frames.encode(frame)
+        if self._tap is not None:
+            self._tap.frame(True, data, Damage.NONE)
+        words = self._encoder.encode(data, resynchronise=hello)
         self._going = _Going(now_ns, len(words) * self._settings.width_out // 8, hello)
         return words
 
