@@ -6,7 +6,8 @@ import errno
 from typing import TYPE_CHECKING, Any
 
 from gpiomux.aggregator.inventory import read_chips
-from gpiomux.apply.real_lines import chips_of, consumer
+from gpiomux.apply.real_lines import chips_of
+from gpiomux.config.gathered import consumer
 from gpiomux.errors import MachineError
 
 if TYPE_CHECKING:

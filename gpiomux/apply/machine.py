@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, Self, assert_never
 
 from gpiomux.aggregator.node import Access
 from gpiomux.apply.observe import look_at
-from gpiomux.apply.real_lines import chips_of, consumer, node_of, rest_lines
+from gpiomux.apply.real_lines import chips_of, node_of, rest_lines
 from gpiomux.channels.files import make_channel, open_channels, remove_channel
+from gpiomux.config.gathered import consumer
 from gpiomux.config.model import GpioMedium, ShmMedium
 from gpiomux.config.plain import transport_to_plain
 from gpiomux.errors import GpiomuxError, MachineError

@@ -15,7 +15,7 @@ from gpiomux.aggregator.chip import Chips
 from gpiomux.aggregator.inventory import read_chips
 from gpiomux.aggregator.roots import CONFIGFS, SYSFS, Roots
 from gpiomux.aggregator.support import require_aggregator, require_gpio
-from gpiomux.config.gathered import Gathered, gathered
+from gpiomux.config.gathered import Gathered, consumer, gathered
 from gpiomux.config.model import GpioMedium, Idle
 from gpiomux.errors import ConflictError, UnsupportedError
 from gpiomux.lines.backends import chip_offsets
@@ -104,11 +104,6 @@ def rest_lines(link: str, transport: Transport, rundir: RunDir) -> None:
     with suppress(UnsupportedError):  # without its chip, a link has no outputs
         _, outputs = chip_offsets(lines)
         rest(node_of(link, lines, rundir), outputs, consumer(link))
-
-
-def consumer(link: str) -> str:
-    """What the kernel shows as the user of the lines of a link; up to 23 characters of the 31 that it keeps."""
-    return f"gpiomux-{link}"
 
 
 def _is_bare(transport: Transport) -> bool:

@@ -39,6 +39,11 @@ def gathered(link: str, lines: Lines) -> tuple[Gathered, ...]:
     )
 
 
+def consumer(link: str) -> str:
+    """What the kernel shows as the user of the lines of a link; up to 23 characters of the 31 that it keeps."""
+    return f"gpiomux-{link}"
+
+
 def _places(source: LineSource) -> Iterator[tuple[str, int | None]]:
     if source.name is not None:
         yield source.name, None

@@ -9,8 +9,8 @@ import pytest
 
 from gpiomux.aggregator.node import Access
 from gpiomux.apply import real_lines
-from gpiomux.apply.real_lines import DOOR, chips_of, consumer, node_of, require_lines
-from gpiomux.config.gathered import gathered
+from gpiomux.apply.real_lines import DOOR, chips_of, node_of, require_lines
+from gpiomux.config.gathered import consumer, gathered
 from gpiomux.config.model import Bundle, GpioMedium, Lines, LineSource, Mode, ProtocolIds, Transport
 from gpiomux.errors import ConflictError, MachineError, UnsupportedError
 from gpiomux.plan.diff import make_plan
