@@ -7,6 +7,7 @@ directory, a directory named by device and inode of the file:
     /run/gpiomux/channels/<device>-<inode>/path    symbolic link to the channel file
                                            made    exists if we made the file
                                            bell    named pipe: a byte in it wakes whoever reads the channel
+                                           taken   how far whoever reads it has come, see `gpiomux.channels.taken`
 
 The record is there before a file that we made gets its name, so that a crash leaves no file without one.
 """
@@ -21,6 +22,7 @@ import stat
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from gpiomux.channels.taken import TAKEN_BYTES
 from gpiomux.errors import MachineError
 from gpiomux.wire.elements import HEADER_BYTES
 
@@ -100,7 +102,8 @@ def list_channels(rundir: RunDir) -> list[ChannelRecord]:
 
 
 def open_channels(rundir: RunDir, out: str, into: str) -> list[int]:
-    """Open the channels of a link for its datapath: the file to write, the file to read, the bell of each.
+    """Open the channels of a link for its datapath: the file to write, the file to read, the bell of each, and how far
+    the reader of each has come.
 
     Raises:
         MachineError: a channel is not there or cannot be opened; nothing is open.
@@ -110,10 +113,12 @@ def open_channels(rundir: RunDir, out: str, into: str) -> list[int]:
         for path, flags in ((out, os.O_RDWR), (into, os.O_RDONLY)):
             opened.append(os.open(path, flags | os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK))
             _require_channel(path, opened[-1])
-        for fd in tuple(opened):
-            bell = _record_of(rundir, fd) / "bell"
+        records = [_record_of(rundir, fd) for fd in opened]
+        for record in records:
             # For reading and writing: a pipe opened so never blocks, and never reports that its other end is closed.
-            opened.append(os.open(bell, os.O_RDWR | os.O_CLOEXEC | os.O_NONBLOCK))
+            opened.append(os.open(record / "bell", os.O_RDWR | os.O_CLOEXEC | os.O_NONBLOCK))
+        for record, flags in zip(records, (os.O_RDONLY, os.O_RDWR), strict=True):
+            opened.append(os.open(record / "taken", flags | os.O_CLOEXEC))
     except OSError as err:
         for fd in opened:
             os.close(fd)
@@ -148,6 +153,7 @@ def _record(rundir: RunDir, path: str, fd: int, *, made: bool) -> Path:
     draft.mkdir(parents=True, mode=0o700)
     os.symlink(path, draft / "path")
     os.mkfifo(draft / "bell", 0o600)
+    (draft / "taken").write_bytes(bytes(TAKEN_BYTES))
     if made:
         (draft / "made").touch()
     if record.exists():  # the inode of a file that is gone was used again

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from gpiomux.channels.reader import ChannelReader, Outcome
+from gpiomux.channels.taken import Room, Taken
 from gpiomux.channels.writer import ChannelWriter
 from gpiomux.wire.elements import LAYOUTS
 
@@ -48,7 +49,7 @@ class ChannelCounters:
 class ChannelLink:
     """One end of a link over channels.
 
-    *Threads and processes:* one thread. Borrows both regions.
+    *Threads and processes:* one thread. Borrows all regions.
 
     Attributes:
         counters: of this end.
@@ -63,6 +64,8 @@ class ChannelLink:
         *,
         out: memoryview,
         into: memoryview,
+        out_taken: memoryview,
+        into_taken: memoryview,
         mode: Mode,
         protocol: ProtocolIds,
         mtu: int,
@@ -74,6 +77,8 @@ class ChannelLink:
         Args:
             out: region that we write.
             into: region that we read.
+            out_taken: the words in which the reader of `out` tells how far it is.
+            into_taken: the words in which we tell how far we are with `into`.
             mode: how packets stand in elements.
             protocol: ids of both streams.
             mtu: of the link's own interface; settles the size of the elements that we write.
@@ -88,6 +93,9 @@ class ChannelLink:
         self._draw_epoch = draw_epoch
         self._writer = ChannelWriter(out, fence)
         self.reader = ChannelReader(into, protocol.reader, fence)
+        self._room = Room(out_taken)
+        self._taken = Taken(into_taken)
+        self._told = 0
         self.counters = ChannelCounters()
         self.epoch = 0
         self.up = False
@@ -118,6 +126,15 @@ class ChannelLink:
         self.counters.tx_packets += 1
         self.counters.tx_bytes += len(packet.payload)
 
+    def room(self) -> int:
+        """How many packets can be sent so that the peer loses none."""
+        writer = self._writer
+        return self._room.left(epoch=self.epoch, written=writer.written, elements=writer.elements)
+
+    def waited_in_vain(self) -> None:
+        """The peer has made no room for long: send without regard to it until it goes on."""
+        self._room.waited_in_vain()
+
     def receive(self) -> Packet | None:
         """The next packet from the peer; None if there is none now, or something else has happened instead."""
         element = self.reader.read()
@@ -135,6 +152,13 @@ class ChannelLink:
     def waiting(self) -> bool:
         """Whether `receive` has anything to do."""
         return self.reader.waiting()
+
+    def tell(self) -> bool:
+        """Tell the peer how far we have read; True if it may be waiting for that."""
+        reader, told = self.reader, self._told
+        self._told = reader.taken
+        self._taken.tell(reader.epoch, reader.taken)
+        return reader.written - told > reader.elements // 2
 
     def _note(self, outcome: Outcome) -> None:
         if outcome is Outcome.NO_DATA:
@@ -156,6 +180,7 @@ class ChannelLink:
             self.counters.rx_incompatible += 1
 
     def close(self) -> None:
-        """Stop writing, and let both regions go."""
-        self._writer.close()
-        self.reader.close()
+        """Stop writing and reading, and let all regions go."""
+        self._taken.tell(0, 0)
+        for end in (self._writer, self.reader, self._taken, self._room):
+            end.close()

@@ -40,6 +40,8 @@ class ChannelReader:
         element_bytes: size of its elements.
         elements: how many the region holds.
         protocol: id that the writer states, also where it is not the one we read.
+        taken: elements of the stream that were read, or lost.
+        written: elements of it that the writer had written when it was looked at last.
         fault: why the channel is incompatible.
     """
 
@@ -49,7 +51,7 @@ class ChannelReader:
         self._header = region[:HEADER_BYTES].cast("Q")
         self._wanted = protocol
         self._fence = fence
-        self._read = 0
+        self.taken = self.written = 0
         self._seen = 0
         """The epoch that was looked at last, also one whose stream cannot be read."""
         self.epoch = self.element_bytes = self.elements = self.protocol = 0
@@ -58,7 +60,7 @@ class ChannelReader:
     def waiting(self) -> bool:
         """Whether `read` would bring anything but what it brought last; costs next to nothing."""
         header = self._header
-        return header[layout.EPOCH] != self._seen or (self.epoch != 0 and header[layout.WRITE] > self._read)
+        return header[layout.EPOCH] != self._seen or (self.epoch != 0 and header[layout.WRITE] > self.taken)
 
     def read(self) -> bytes | Outcome:
         """The next element, or why there is none."""
@@ -70,20 +72,20 @@ class ChannelReader:
         fence()
         if epoch != self.epoch:
             return self._synchronised(epoch)
-        write = header[layout.WRITE]
-        if self._read >= write:
+        write = self.written = header[layout.WRITE]
+        if self.taken >= write:
             return Outcome.NO_DATA
         fence()
-        at = HEADER_BYTES + self._read % self.elements * self.element_bytes
+        at = HEADER_BYTES + self.taken % self.elements * self.element_bytes
         element = self._region[at : at + self.element_bytes].tobytes()
         fence()
-        if header[layout.WRITE_START] > self._read + self.elements:
-            self._read = write
+        if header[layout.WRITE_START] > self.taken + self.elements:
+            self.taken = write
             return Outcome.OVERRUN
         if header[layout.EPOCH] != epoch:
             self.epoch = 0
             return Outcome.EPOCH_CHANGED
-        self._read += 1
+        self.taken += 1
         return element
 
     def _synchronised(self, epoch: int) -> Outcome:
@@ -100,7 +102,8 @@ class ChannelReader:
         if self.fault:
             self.epoch = 0
             return Outcome.INCOMPATIBLE
-        self.epoch, self.element_bytes, self.elements, self._read = epoch, element_bytes, elements, 0
+        self.epoch, self.element_bytes, self.elements = epoch, element_bytes, elements
+        self.taken = self.written = 0
         return Outcome.EPOCH_CHANGED
 
     def _fault(self, transport: int, element_bytes: int, elements: int) -> str:

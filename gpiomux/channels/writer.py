@@ -21,6 +21,7 @@ class ChannelWriter:
     Attributes:
         element_bytes: size of an element; 0 while stopped.
         elements: how many the region holds; 0 while stopped.
+        written: elements of the stream so far.
     """
 
     def __init__(self, region: memoryview, fence: Fence) -> None:
@@ -28,7 +29,7 @@ class ChannelWriter:
         self._region = region
         self._header = region[:HEADER_BYTES].cast("Q")
         self._fence = fence
-        self._written = 0
+        self.written = 0
         self.element_bytes = self.elements = 0
 
     def start(self, *, protocol: int, element_bytes: int, epoch: int) -> bool:
@@ -51,19 +52,19 @@ class ChannelWriter:
         header[layout.RESERVED] = header[layout.WRITE_START] = header[layout.WRITE] = 0
         self._fence()
         header[layout.EPOCH] = epoch
-        self._written, self.element_bytes, self.elements = 0, element_bytes, elements
+        self.written, self.element_bytes, self.elements = 0, element_bytes, elements
         return True
 
     def write(self, element: bytes) -> None:
         """Write one element, of exactly `element_bytes`; the writer has been started."""
-        at = HEADER_BYTES + self._written % self.elements * self.element_bytes
-        begun = self._written + 1
+        at = HEADER_BYTES + self.written % self.elements * self.element_bytes
+        begun = self.written + 1
         self._header[layout.WRITE_START] = begun
         self._fence()
         self._region[at : at + self.element_bytes] = element
         self._fence()
         self._header[layout.WRITE] = begun
-        self._written = begun
+        self.written = begun
 
     def stop(self) -> None:
         """Declare the channel inactive."""

@@ -1,7 +1,8 @@
 """The one loop of a datapath whose link runs over SHMStream channels instead of lines.
 
 Channels have no interrupt: they are polled, often while packets come and seldom when not. Where the peer is a gpiomux
-on the same run directory, each end rings the other's bell, a named pipe, and nobody polls while nothing happens.
+on the same run directory, each end rings the other's bell, a named pipe, and nobody polls while nothing happens; then
+each also waits while the other has no room, and the queues of the interfaces with it.
 """
 
 from __future__ import annotations
@@ -34,6 +35,8 @@ MOST_PATIENCE_NS = 200_000
 LEAST_PATIENCE_NS = 20_000
 BELL_S = 1.0
 """How long to sleep between two looks at a peer that rings."""
+STALLED_MS = 100
+"""How long to wait for room in a channel; a reader that has gone would make us wait for ever."""
 _DRAIN_BYTES = 4096
 
 
@@ -83,12 +86,20 @@ class ChannelPump:
         medium = transport.medium
         assert isinstance(medium, ShmMedium)
         assert transport.protocol is not None
-        out_fd, in_fd, self._peer_bell, self._bell = fds
-        self._maps = (_mapped(out_fd, mmap.PROT_READ | mmap.PROT_WRITE), _mapped(in_fd, mmap.PROT_READ))
+        out_fd, in_fd, self._peer_bell, self._bell, out_taken_fd, in_taken_fd = fds
+        writable, readable = mmap.PROT_READ | mmap.PROT_WRITE, mmap.PROT_READ
+        self._maps = (
+            _mapped(out_fd, writable),
+            _mapped(in_fd, readable),
+            _mapped(out_taken_fd, readable),
+            _mapped(in_taken_fd, writable),
+        )
         self._fds = tuple(fds)
         self._link = ChannelLink(
             out=memoryview(self._maps[0]),
             into=memoryview(self._maps[1]),
+            out_taken=memoryview(self._maps[2]),
+            into_taken=memoryview(self._maps[3]),
             mode=transport.mode,
             protocol=transport.protocol,
             mtu=mtu,
@@ -99,6 +110,9 @@ class ChannelPump:
         self._patience = Patience()
         self._poller = select.poll()
         self._poller.register(self._bell, select.POLLIN)
+        self._poller_without_interfaces = select.poll()
+        """For the time in which there is no room for their packets."""
+        self._poller_without_interfaces.register(self._bell, select.POLLIN)
         self._callbacks: dict[int, Callable[[], None]] = {}
         self._rings = False
         """The peer has rung during this epoch, so it need not be polled."""
@@ -113,16 +127,18 @@ class ChannelPump:
         """Call `callback` whenever `fd` is readable."""
         self._callbacks[fd] = callback
         self._poller.register(fd, select.POLLIN)
+        self._poller_without_interfaces.register(fd, select.POLLIN)
 
     def unwatch(self, fd: int) -> None:
         """Undo `watch`."""
         del self._callbacks[fd]
         self._poller.unregister(fd)
+        self._poller_without_interfaces.unregister(fd)
 
     def turn(self) -> None:
         """Move what can be moved; sleep if there is nothing."""
         busy = self._receive()
-        ready = self._poller.poll(0)
+        ready = self._poller_now().poll(0)
         now_ns = time.monotonic_ns()
         if busy or ready:
             self._busy_ns = now_ns
@@ -148,7 +164,12 @@ class ChannelPump:
             self._rings = False
         if link.up != was_up:
             self.interfaces.set_carrier(link.up)
+        if link.tell():
+            self._ring()
         return True
+
+    def _poller_now(self) -> select.poll:
+        return self._poller if self._link.room() else self._poller_without_interfaces
 
     def _sleep(self, now_ns: int) -> list[tuple[int, int]]:
         """Sleep until something happens, or it is time to look at the channel again."""
@@ -156,7 +177,12 @@ class ChannelPump:
             return []
         self._sleeping = True
         self._sleeps += 1
-        ready = self._poller.poll(BELL_S * 1000 if self._rings else self._poll_ms)
+        if self._link.room():
+            ready = self._poller.poll(BELL_S * 1000 if self._rings else self._poll_ms)
+        else:
+            ready = self._poller_without_interfaces.poll(STALLED_MS)
+            if not ready and not self._link.room():
+                self._link.waited_in_vain()
         if ready or self._link.waiting():
             self._patience.slept(time.monotonic_ns() - now_ns)
             self._busy_ns = time.monotonic_ns()
@@ -182,6 +208,7 @@ class ChannelPump:
         self._wakeups += 1
 
     def _take_packets(self, member: Member) -> None:
+<<<<<<< HEAD
         """Write packets that leave through an interface. A channel is never full, so there is nobody to wait for."""
         sent = False
         for packet in self.interfaces.leaving(member, PACKETS_PER_TURN):
@@ -189,6 +216,17 @@ class ChannelPump:
             sent = True
         if sent:
             self._ring()
+=======
+        """Write packets that leave through an interface, as many as there is room for."""
+        for number in range(min(PACKETS_PER_TURN, self._link.room())):
+            taken = self.interfaces.take(member)
+            if taken is None:
+                if not number:
+                    return
+                break
+            self._link.send(Packet(*taken))
+        self._ring()
+>>>>>>> 0c266b3 (wip)
 
     def _ring(self) -> None:
         with contextlib.suppress(BlockingIOError):  # it has been rung often enough

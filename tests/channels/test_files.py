@@ -148,6 +148,10 @@ def test_the_channels_of_a_link(rundir: RunDir, path: Path) -> None:
         assert os.read(peer[3], 10) == b"\0", "what one rings, the other hears"
         with pytest.raises(BlockingIOError):
             os.read(fds[3], 10)
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            os.write(fds[4], b"x")
+        os.write(peer[5], b"taken by the end")
+        assert os.read(fds[4], 100) == b"taken by the end", "what the reader tells, the writer sees"
     finally:
         for fd in (*fds, *peer):
             os.close(fd)

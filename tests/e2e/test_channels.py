@@ -47,6 +47,11 @@ def pair(shm: Path, *, mode: str = "net_hdr", near: str = "", far: str = "") -> 
     return f"{first.rstrip()}\n    {near}\n\n  - name: shm1{second.rstrip()}\n    {far}\n"
 
 
+def small(shm: Path) -> str:
+    """The example with channels of four elements."""
+    return pair(shm).replace("channels: {", "channels: {elements: 4, ")
+
+
 @pytest.mark.parametrize(
     ("mode", "address"), [("net_hdr", FAR), ("net_hdr", "fd00:10::2"), ("eth", FAR)], ids=["ipv4", "ipv6", "eth"]
 )
@@ -171,6 +176,31 @@ def test_a_writer_that_comes_round_is_counted(host: Host, shm: Path) -> None:
         host.wait_for(lambda: host.stats()["links"][0]["counters"]["rx_overruns"] == 1, "an overrun")
         writer.write(bytes(ELEMENT_BYTES))
         host.wait_for(lambda: host.stats()["links"][0]["counters"]["rx_length_errors"] == 1, "an element of zeros")
+
+
+def test_a_full_channel_makes_the_writer_wait(host: Host, shm: Path) -> None:
+    host.apply(small(shm))
+    assert traffic.echo(FAR, range(1200), outstanding=50).wrong == []
+    for link in host.stats()["links"]:
+        assert link["counters"]["rx_overruns"] == 0
+
+
+def test_a_reader_that_stands_still_holds_nobody_up_for_long(host: Host, shm: Path) -> None:
+    host.apply(small(shm))
+    peer = host.datapaths()["shm1"]
+    before = host.stats()["links"][0]["counters"]["tx_packets"]
+    os.kill(peer, signal.SIGSTOP)
+    try:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+            for _ in range(20):
+                sock.sendto(b"hello", (FAR, 9))
+        host.wait_for(
+            lambda: host.stats()["links"][0]["counters"]["tx_packets"] >= before + 20, "packets that nobody reads"
+        )
+    finally:
+        os.kill(peer, signal.SIGCONT)
+    host.wait_for(lambda: host.stats()["links"][1]["counters"]["rx_overruns"] == 1, "an overrun")
+    assert traffic.echo(FAR, (56,)).wrong == []
 
 
 def test_a_peer_that_scribbles_harms_nobody(host: Host, shm: Path) -> None:
