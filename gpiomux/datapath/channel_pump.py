@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from gpiomux.channels.fence import fence_of
 from gpiomux.channels.link import ChannelLink
-from gpiomux.config.model import ShmMedium
+from gpiomux.config.model import Poll, PollMode, ShmMedium
 from gpiomux.datapath.interfaces import Interfaces
 from gpiomux.datapath.recorder import PACKET
 from gpiomux.errors import UsageError
@@ -29,9 +29,10 @@ if TYPE_CHECKING:
     from gpiomux.datapath.recorder import Recorder
 
 ELEMENTS_PER_TURN = 64
-"""Elements that are looked at before interfaces and the daemon get their turn, whatever the peer writes."""
+"""Elements that are looked at before interfaces and the daemon get their turn, unless the budget says otherwise."""
 PACKETS_PER_TURN = 16
 MOST_PATIENCE_NS = 200_000
+"""Unless the idle time says otherwise."""
 LEAST_PATIENCE_NS = 20_000
 BELL_S = 1.0
 """How long to sleep between two looks at a peer that rings."""
@@ -47,15 +48,18 @@ class Patience:
     before it halts a CPU (grow_halt_poll_ns and shrink_halt_poll_ns in virt/kvm/kvm_main.c).
     """
 
-    def __init__(self) -> None:
-        self.ns = LEAST_PATIENCE_NS
+    def __init__(self, most_ns: int) -> None:
+        """Begin with little; with a `most_ns` of 0 there is never any."""
+        self._most_ns = most_ns
+        self._least_ns = min(LEAST_PATIENCE_NS, most_ns)
+        self.ns = self._least_ns
 
     def slept(self, slept_ns: int) -> None:
         """Learn from a sleep of that length which ended because there was something to do."""
-        if slept_ns <= MOST_PATIENCE_NS:
-            self.ns = min(2 * self.ns, MOST_PATIENCE_NS)
+        if slept_ns <= self._most_ns:
+            self.ns = min(2 * self.ns, self._most_ns)
         else:
-            self.ns = max(self.ns // 2, LEAST_PATIENCE_NS)
+            self.ns = max(self.ns // 2, self._least_ns)
 
 
 class ChannelPump:
@@ -107,7 +111,7 @@ class ChannelPump:
             fence=fence_of(),
         )
         self._poll_ms = medium.poll_ms
-        self._patience = Patience()
+        self.set_poll(Poll())
         self._poller = select.poll()
         self._poller.register(self._bell, select.POLLIN)
         self._poller_without_interfaces = select.poll()
@@ -142,7 +146,7 @@ class ChannelPump:
         now_ns = time.monotonic_ns()
         if busy or ready:
             self._busy_ns = now_ns
-        elif now_ns - self._busy_ns >= self._patience.ns:
+        elif not self._never_sleeps and now_ns - self._busy_ns >= self._patience.ns:
             ready = self._sleep(now_ns)
         self._polls += 1
         self._serve(ready)
@@ -153,7 +157,7 @@ class ChannelPump:
         if not link.waiting():
             return False
         was_up = link.up
-        for _ in range(ELEMENTS_PER_TURN):
+        for _ in range(self._budget):
             packet = link.receive()
             if packet is not None:
                 self.interfaces.deliver(packet)
@@ -208,29 +212,24 @@ class ChannelPump:
         self._wakeups += 1
 
     def _take_packets(self, member: Member) -> None:
-<<<<<<< HEAD
-        """Write packets that leave through an interface. A channel is never full, so there is nobody to wait for."""
+        """Write packets that leave through an interface, as many as there is room for."""
         sent = False
-        for packet in self.interfaces.leaving(member, PACKETS_PER_TURN):
+        for packet in self.interfaces.leaving(member, min(PACKETS_PER_TURN, self._link.room())):
             self._link.send(packet)
             sent = True
         if sent:
             self._ring()
-=======
-        """Write packets that leave through an interface, as many as there is room for."""
-        for number in range(min(PACKETS_PER_TURN, self._link.room())):
-            taken = self.interfaces.take(member)
-            if taken is None:
-                if not number:
-                    return
-                break
-            self._link.send(Packet(*taken))
-        self._ring()
->>>>>>> 0c266b3 (wip)
 
     def _ring(self) -> None:
         with contextlib.suppress(BlockingIOError):  # it has been rung often enough
             os.write(self._peer_bell, b"\0")
+
+    def set_poll(self, poll: Poll) -> None:
+        """Wait for the peer in another way from now on; what was learnt is forgotten."""
+        self._budget = poll.budget or ELEMENTS_PER_TURN
+        self._never_sleeps = poll.mode is PollMode.BUSY
+        most_ns = MOST_PATIENCE_NS if poll.idle_us is None else 1000 * poll.idle_us
+        self._patience = Patience(0 if poll.mode is PollMode.IRQ else most_ns)
 
     def set_mtu(self, mtu: int) -> None:
         """Tell the MTU of the link's own interface.
