@@ -35,6 +35,9 @@ class InterfaceCounters:
     """The kernel did not take the packet: the interface is down or gone, or it is no packet of the link's mode."""
     rx_ring_full: int = 0
     """Datagrams dropped because too many waited for interfaces."""
+    rx_xdp: int = 0
+    """Packets of `rx_packets` that did not reach the network stack: an XDP program dropped them, sent them back or
+    elsewhere (or a tc program that somebody has put before ours)."""
     tx_packets: int = 0
     tx_bytes: int = 0
     tx_dropped: int = 0
@@ -58,6 +61,13 @@ class Member:
     """Somebody removed the interface."""
     waiting: deque[Packet] = field(default_factory=deque)
     """What has arrived and the interface did not take yet."""
+
+    def counted(self) -> InterfaceCounters:
+        """The counters, with what only the kernel knows."""
+        reached = self.port.reached()
+        if reached is not None:
+            self.counters.rx_xdp = self.counters.rx_packets - reached
+        return self.counters
 
 
 class Interfaces:

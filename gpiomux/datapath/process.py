@@ -286,7 +286,7 @@ def _totals(pump: Pump | ChannelPump | PulsePump) -> dict[str, Any]:
         "counters": report["counters"],
         "line": report.get("line", {}),
         "channel": report.get("channel", {}),
-        "interfaces": {member.name: asdict(member.counters) for member in pump.interfaces},
+        "interfaces": {member.name: asdict(member.counted()) for member in pump.interfaces},
     }
 
 

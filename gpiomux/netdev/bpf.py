@@ -1,9 +1,12 @@
 """The two tc BPF programs of an interface, as instructions; pure, loads nothing.
 
 They share with the reader and writer of the interface one piece of memory, the only value of an array map: words of
-32 bits, the *slot*, the number of marks *learned*, and those marks.
+32 bits, the *slot*, whether its writer is *writing*, how many packets *reached* the program (two words), the number of
+marks *learned*, and those marks.
 
-*Ingress* gives a packet that is written to the device the mark that its writer left in the slot.
+*Ingress* gives a packet that is written to the device the mark that its writer left in the slot, and counts it. What is
+written and does not get there is what XDP has kept from the stack, which the kernel counts nowhere; others come here
+without having been written, such as the copies of multicast packets that a sender on this machine gets back.
 
 *Egress* lets the mark ride in an accelerated 802.1ad tag, which the kernel inserts at byte 12 as the packet is read:
 
@@ -34,8 +37,11 @@ ESCAPE = 0xFFFF
 PREFIX_BYTES = 16
 
 MEMORY_BYTES = 16384
-SLOT, LEARNED, MARKS = 0, 1, 2
+SLOT, WRITING = (0, 1) if sys.byteorder == "little" else (1, 0)
+REACHED, LEARNED, MARKS = 2, 4, 5
 """Places in the memory, in words."""
+IS_WRITING = 1 << 32
+"""Of slot and writing as one number of 64 bits: a writer sets both in one step."""
 _CAPACITY = MEMORY_BYTES // 4 - MARKS
 
 _LENGTH, _MARK, _VLAN_PRESENT = 0, 8, 20  # offsets in struct __sk_buff (linux/bpf.h)
@@ -53,6 +59,14 @@ def ingress_program(memory_fd: int) -> bytes:
     code.map_value(Reg.R2, memory_fd)
     code.load(Reg.R2, Reg.R2, SLOT * 4, 4)
     code.store_word(Reg.R1, _MARK, Reg.R2)
+    code.map_value(Reg.R2, memory_fd)
+    code.load(Reg.R3, Reg.R2, WRITING * 4, 4)
+    code.jump_if(Reg.R3, "==", 0, "done")
+    code.set(Reg.R3, 0)
+    code.store_word(Reg.R2, WRITING * 4, Reg.R3)  # another that comes within the same write is not the written one
+    code.set(Reg.R3, 1)
+    code.add_to_double(Reg.R2, REACHED * 4, Reg.R3)
+    code.label("done")
     code.finish(_NEXT)
     return code.assemble()
 

@@ -51,7 +51,8 @@ _STORE_WORD = 0x63  # BPF_STX | BPF_MEM | BPF_W
 _ADD_CONSTANT, _SET_CONSTANT, _MOVE = 0x07, 0xB7, 0xBF  # BPF_ALU64
 _JUMPS = {"==": 0x15, "!=": 0x55, "<": 0xA5, ">=": 0x35}  # BPF_JMP | BPF_K, unsigned
 _JUMP, _CALL, _EXIT = 0x05, 0x85, 0x95
-_ATOMIC_WORD, _FETCH_ADD = 0xC3, 0x01  # since 5.12
+_ATOMIC_WORD, _ATOMIC_DOUBLE = 0xC3, 0xDB  # BPF_STX | BPF_ATOMIC | BPF_W or BPF_DW
+_ATOMIC_ADD, _FETCH_ADD = 0x00, 0x01  # the latter since 5.12
 _SHIFT_LEFT, _ADD = 0x67, 0x0F
 
 
@@ -74,6 +75,10 @@ class Assembler:
     def fetch_add_word(self, base: Reg, offset: int, value: Reg) -> None:
         """Add to 4 bytes of memory in one step that no other CPU divides; the register gets what was there before."""
         self._add(_ATOMIC_WORD, base, value, offset, _FETCH_ADD)
+
+    def add_to_double(self, base: Reg, offset: int, value: Reg) -> None:
+        """Add to 8 bytes of memory in one step that no other CPU divides."""
+        self._add(_ATOMIC_DOUBLE, base, value, offset, _ATOMIC_ADD)
 
     def add_constant(self, to: Reg, value: int) -> None:
         """Add a constant to a register."""

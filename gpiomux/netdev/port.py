@@ -38,6 +38,9 @@ class PacketPort(Protocol):
                 gone.
         """
 
+    def reached(self) -> int | None:
+        """How many of the packets that were written without an error have passed XDP; None if nobody counts them."""
+
     def set_carrier(self, on: bool) -> None:
         """Tell the kernel whether the interface has a carrier.
 

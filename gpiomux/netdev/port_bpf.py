@@ -27,6 +27,7 @@ class BpfPort:
         self._start = 4 if kind == "tun-pi" else 0  # struct tun_pi: flags, protocol
         self._memory = mmap.mmap(fds[1], bpf.MEMORY_BYTES)
         self._words = memoryview(self._memory).cast("I")
+        self._slot = memoryview(self._memory).cast("Q")
         self._buffer = bytearray(BUFFER_BYTES)
         self._view = memoryview(self._buffer)
 
@@ -58,14 +59,18 @@ class BpfPort:
         """See `PacketPort.write`."""
         # The kernel runs the ingress program within the write, so the slot is this packet's alone; it is emptied for
         # the sake of packets that another interface redirects here (tc mirred), which come at any time.
-        self._words[bpf.SLOT] = mark
+        self._slot[0] = mark | bpf.IS_WRITING
         try:
             if self._start:
                 os.writev(self._tun, (b"\0\0", packet))  # flags; the protocol is what `packet` begins with
             else:
                 os.write(self._tun, packet)
         finally:
-            self._words[bpf.SLOT] = 0
+            self._slot[0] = 0
+
+    def reached(self) -> int | None:
+        """See `PacketPort.reached`."""
+        return self._slot[bpf.REACHED // 2]
 
     def set_carrier(self, on: bool) -> None:
         """See `PacketPort.set_carrier`."""
@@ -79,6 +84,7 @@ class BpfPort:
         """See `PacketPort.close`."""
         if self._fds:
             self._words.release()
+            self._slot.release()
             self._memory.close()
             while self._fds:
                 os.close(self._fds.pop())

@@ -77,6 +77,10 @@ class PacketSocketPort:
         """See `PacketPort.set_carrier`."""
         set_carrier(self._tun, on)
 
+    def reached(self) -> int | None:
+        """See `PacketPort.reached`."""
+        return None
+
     def set_send_buffer(self, limit_bytes: int) -> None:
         """See `PacketPort.set_send_buffer`."""
         set_send_buffer(self._tun, limit_bytes)

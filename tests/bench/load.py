@@ -94,6 +94,9 @@ class LoadPort:
     def write(self, _mark: int, packet: bytes) -> None:
         self.arrived_bytes += len(packet)
 
+    def reached(self) -> int | None:
+        return None
+
     def set_carrier(self, on: bool) -> None:
         pass
 

@@ -16,6 +16,7 @@ class MemoryPort:
         self.carrier: bool | None = None
         self.limit_bytes: int | None = None
         self.read_errno = self.write_errno = self.carrier_errno = 0
+        self.passed: int | None = None
         self.closed = False
         self._fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
 
@@ -40,6 +41,9 @@ class MemoryPort:
         if self.write_errno:
             raise OSError(self.write_errno, "refused")
         self.arrived.append((mark, packet))
+
+    def reached(self) -> int | None:
+        return self.passed
 
     def set_carrier(self, on: bool) -> None:
         if self.carrier_errno:

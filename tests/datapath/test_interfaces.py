@@ -88,6 +88,15 @@ def test_what_the_kernel_does_not_take_is_counted(link: Link, number: int) -> No
     assert link.arrived() == {}
 
 
+def test_what_is_written_and_does_not_reach_the_stack_is_counted(link: Link) -> None:
+    one = link.member("one")
+    for _ in range(5):
+        link.interfaces.deliver(Packet(7, IPV4))
+    assert one.counted().rx_xdp == 0  # nobody counts what reaches it
+    link.ports["one"].passed = 3
+    assert (one.counted().rx_packets, one.counted().rx_xdp) == (5, 2)
+
+
 # What has to wait.
 
 

@@ -13,6 +13,8 @@ import pytest
 from gpiomux.netdev import bpf, netns, syscalls
 from gpiomux.netdev.inside import entered
 from gpiomux.netdev.port_bpf import BpfPort
+from gpiomux.netdev.rtnl import Rtnl
+from gpiomux.netdev.xdp import NO_PROGRAM, open_program
 from tests.netdev.ends import UDP_BYTES, End, arrival
 
 pytestmark = pytest.mark.netns
@@ -74,6 +76,43 @@ def test_the_slot_is_empty_after_a_write(method: str) -> None:
         assert end.port._words[bpf.SLOT] == 0
         end.port.write(0, end.datagram(4, b"unmarked, too"))
         assert [arrival(sock) for _ in range(3)] == [(7, b"marked"), (0, b"unmarked"), (0, b"unmarked, too")]
+
+
+@methods
+@pytest.mark.parametrize(("kind", "mode"), [("tap", "native"), ("tap", "generic"), ("tun", "generic")])
+def test_what_xdp_keeps_from_the_stack_is_not_reached(method: str, kind: str, mode: str) -> None:
+    program = open_program("drop", None)
+    try:
+        with End(kind, method) as end, Rtnl(None) as rtnl:
+            sock = end.listen(4)
+            end.port.write(7, end.datagram(4, b"before"))
+            before = end.port.reached()
+            assert before is not None
+            rtnl.set_xdp(end.name, mode, program.fd)
+            for mark in (0, 7, 0xFFFFFFFF):
+                end.port.write(mark, end.datagram(4, b"dropped"))
+            assert end.port.reached() == before
+            rtnl.set_xdp(end.name, mode, NO_PROGRAM, program.fd)
+            end.port.write(8, end.datagram(4, b"after"))
+            assert end.port.reached() == before + 1
+            assert [arrival(sock) for _ in range(2)] == [(7, b"before"), (8, b"after")]
+    finally:
+        os.close(program.fd)
+
+
+@methods
+def test_what_was_not_written_does_not_count_as_reached(method: str) -> None:
+    """A sender of multicast packets gets copies back, which come in through the interface as well."""
+    with End("tun", method) as end, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        before = end.port.reached()
+        sock.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, socket.inet_aton("10.1.0.1"))
+        membership = socket.inet_aton("239.1.1.1") + socket.inet_aton("10.1.0.1")
+        sock.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, membership)
+        sock.bind(("", 4242))
+        sock.settimeout(5)
+        sock.sendto(b"to all", ("239.1.1.1", 4242))
+        assert sock.recv(99) == b"to all"
+        assert end.port.reached() == before
 
 
 @methods
