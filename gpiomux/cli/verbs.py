@@ -103,6 +103,17 @@ _TABLE = (
         options=(_JSON,),
     ),
     Verb(
+        name="wiring",
+        help="Print which pin is wired to which.\n\n"
+        "With PEER_FILE, the configuration of the other board, each wire has both of its ends. No daemon is asked.",
+        performs="wiring:wiring",
+        arguments=(
+            _FILE,
+            Argument(metavar="PEER_FILE", required=False, help="Configuration of the other board; none: only roles."),
+        ),
+        options=(Option(name="--output", short="-o", metavar="SVG_FILE", help="Draw it into this file, as SVG."),),
+    ),
+    Verb(
         name="add-child",
         help="Give a link a child.\n\n"
         "CHILD becomes an interface that shares LINK and receives the packets with its marks.",
