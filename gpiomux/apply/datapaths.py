@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from gpiomux.apply.fork_server import ForkServer
 from gpiomux.apply.holder import holder_of
-from gpiomux.apply.reports import PATIENCE_S, Report, report_all
+from gpiomux.apply.reports import PATIENCE_S, Report, ask_all, report_all
 from gpiomux.control import packets
 from gpiomux.errors import GpiomuxError, MachineError
 from gpiomux.netdev.marks import limits
@@ -50,9 +50,9 @@ class Process:
 class Datapaths:
     """All datapath processes of one run directory.
 
-    *Threads and processes:* `ask`, `report`, `reports`, `find` and `exit_words` may be called by any thread, also at
-    once; the others by one thread. Processes that this object has started are children of its fork server; those it
-    has found are not.
+    *Threads and processes:* `ask`, `report`, `reports`, `counted`, `find` and `exit_words` may be called by any
+    thread, also at once; the others by one thread. Processes that this object has started are children of its fork
+    server; those it has found are not.
     """
 
     def __init__(self, rundir: RunDir, *, answer_s: float = ANSWER_S, fork_server: ForkServer | None = None) -> None:
@@ -93,6 +93,14 @@ class Datapaths:
             MachineError: the run directory cannot be read.
         """
         return report_all(self._rundir, patience_s=patience_s)
+
+    def counted(self, *, total: bool) -> dict[str, Report]:
+        """What all datapaths have counted, by link: since they began, or since the last reset of each.
+
+        Raises:
+            MachineError: the run directory cannot be read.
+        """
+        return ask_all(self._rundir, {"do": "stats", "total": total})
 
     def ask(self, link: str, message: dict[str, Any], fds: Sequence[int] = ()) -> dict[str, Any]:
         """Ask one datapath and wait for the answer.

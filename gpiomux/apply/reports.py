@@ -1,4 +1,4 @@
-"""Ask all datapaths at once what they run, with one patience for all of them together."""
+"""Ask all datapaths at once, with one patience for all of them together."""
 
 from __future__ import annotations
 
@@ -20,14 +20,24 @@ PATIENCE_S = 3.0
 """Who has not answered after this time is silent."""
 
 Report = dict[str, Any] | MachineError | None
-"""What a datapath tells; an error if it does not answer (ETIMEDOUT); None if none runs, or one that was never told what
-to run, because the daemon that made it was killed."""
+"""What a datapath answers; an error if it does not (ETIMEDOUT); None if none runs, or one that was never told what to
+run, because the daemon that made it was killed."""
 
 
 def report_all(rundir: RunDir, *, patience_s: float = PATIENCE_S) -> dict[str, Report]:
     """What the datapaths of a run directory tell about themselves and their links, by link, sorted.
 
     `marks_limits` is added: what their way to carry marks cannot do.
+
+    Raises:
+        MachineError: the run directory cannot be read.
+    """
+    told = ask_all(rundir, {"do": "report"}, patience_s=patience_s)
+    return {link: _with_limits(report) if isinstance(report, dict) else report for link, report in told.items()}
+
+
+def ask_all(rundir: RunDir, message: packets.Message, *, patience_s: float = PATIENCE_S) -> dict[str, Report]:
+    """What the datapaths of a run directory answer to one request, by link, sorted.
 
     Raises:
         MachineError: the run directory cannot be read.
@@ -40,7 +50,7 @@ def report_all(rundir: RunDir, *, patience_s: float = PATIENCE_S) -> dict[str, R
             stack.callback(sock.close)
             try:
                 sock.connect(str(rundir.datapath_socket(link)))
-                packets.send(sock, {"do": "report"})
+                packets.send(sock, message)
                 found[link] = _silent(link)
                 waiting[sock.fileno()] = (link, sock)
             except (FileNotFoundError, ConnectionError):
@@ -48,8 +58,8 @@ def report_all(rundir: RunDir, *, patience_s: float = PATIENCE_S) -> dict[str, R
             except BlockingIOError:  # so many have asked in vain that no more may queue
                 found[link] = _silent(link)
             except OSError as err:
-                message = f"datapath of {link} cannot be reached: {err.strerror or err}"
-                found[link] = MachineError(message, errno=err.errno or 0)
+                what = f"datapath of {link} cannot be reached: {err.strerror or err}"
+                found[link] = MachineError(what, errno=err.errno or 0)
         _collect(waiting, found, time.monotonic() + patience_s)
     return found
 
@@ -78,9 +88,12 @@ def _collect(waiting: dict[int, tuple[str, socket.socket]], found: dict[str, Rep
 
 def _answer(sock: socket.socket) -> dict[str, Any] | None:
     try:
-        report = packets.answer(sock)
+        return packets.answer(sock)
     except (EOFError, GpiomuxError, ConnectionError):
         return None
+
+
+def _with_limits(report: dict[str, Any]) -> dict[str, Any]:
     return {**report, "marks_limits": limits(report["marks_method"])}
 
 

@@ -149,6 +149,21 @@ class ChannelLink:
         self.counters.rx_bytes += len(packet.payload)
         return packet
 
+    @property
+    def element_bytes(self) -> int:
+        """Size of the elements that we write."""
+        return self._writer.element_bytes
+
+    def rings(self) -> dict[str, dict[str, int | str]]:
+        """How full the channel is that we read, while it has a writer, and what the other holds: `filled` of `size`.
+
+        How much the peer has read of what we write, nothing tells.
+        """
+        rings: dict[str, dict[str, int | str]] = {"out": {"size": self._writer.elements, "unit": "elements"}}
+        if self.up:
+            rings["in"] = {"filled": self.reader.filled(), "size": self.reader.elements, "unit": "elements"}
+        return rings
+
     def waiting(self) -> bool:
         """Whether `receive` has anything to do."""
         return self.reader.waiting()

@@ -62,6 +62,12 @@ class ChannelReader:
         header = self._header
         return header[layout.EPOCH] != self._seen or (self.epoch != 0 and header[layout.WRITE] > self.taken)
 
+    def filled(self) -> int:
+        """Elements that wait to be read; as many as there are, if the writer has come round or says so."""
+        if self.epoch == 0:
+            return 0
+        return max(0, min(self._header[layout.WRITE] - self._read, self.elements))
+
     def read(self) -> bytes | Outcome:
         """The next element, or why there is none."""
         header, fence = self._header, self._fence

@@ -44,7 +44,7 @@ VERBS: Mapping[str, Mapping[str, type]] = {
     "show": {},
     "status": {},
     "diff": {},
-    "stats": {},
+    "stats": {"total": bool},
     "chips": {},
     "reset-stats": {"link": str},
     "record": {"link": str, "kinds": list, "after": int},
@@ -65,6 +65,7 @@ token: of that result; empty confirms whatever waits.
 steps: how many records back, from 1.
 edit: `{"verb", "args"}` of one of `EDIT_VERBS`, which the applied file now says as well.
 all: without links, also what no record knows of but bears our tags.
+total: what was counted since each datapath began, not since the last reset.
 
 What the results hold:
 
@@ -89,6 +90,7 @@ OPTIONAL: Mapping[str, Any] = {
     "token": "",
     "steps": 1,
     "all": False,
+    "total": False,
 }
 """Arguments that a request may leave out, with what they then are."""
 

@@ -91,8 +91,8 @@ class Reading:
                 now = [_status(link, attempts.get(link.name), reports.get(link.name)) for link in links]
                 return {"daemon": self._daemon(), "applied": self._applied(record), "links": now}
             case "stats":
-                reports = self._datapaths.reports()
-                return {"links": [_stats(link, reports.get(link.name)) for link in links]}
+                counted = self._datapaths.counted(total=request.args["total"])
+                return {"links": [_stats(link, counted.get(link.name)) for link in links]}
             case "chips":
                 return report_chips(self._rundir, [link.name for link in links])
             case _:
@@ -176,7 +176,7 @@ def _known(attempt: Attempt | None, told: Report) -> tuple[dict[str, Any], Attem
 
 
 def _stats(link: Link, told: Report) -> dict[str, Any]:
-    counted = told["since_reset"] if isinstance(told, dict) else {}
+    counted = told if isinstance(told, dict) else {}
     return {"name": link.name, **{part: counted.get(part, {}) for part in COUNTED}}
 
 

@@ -123,7 +123,7 @@ class ChannelPump:
         self._peer_epoch = 0
         self._busy_ns = time.monotonic_ns()
         self.interfaces = Interfaces(self._poller, transport.mode, main)
-        self._polls = self._sleeps = self._wakeups = 0
+        self._polls = self._sleeps = self._interrupts = 0
         self._sleeping = False
         self._ring()
 
@@ -209,7 +209,7 @@ class ChannelPump:
         with contextlib.suppress(BlockingIOError):
             os.read(self._bell, _DRAIN_BYTES)
         self._rings = True
-        self._wakeups += 1
+        self._interrupts += 1
 
     def _take_packets(self, member: Member) -> None:
         """Write packets that leave through an interface, as many as there is room for."""
@@ -267,11 +267,13 @@ class ChannelPump:
             }
             if link.up
             else None,
+            "rings": link.rings(),
+            "element_bytes": {"out": link.element_bytes, "in": reader.element_bytes if link.up else None},
             "counters": link.counters.as_dict(),
             "channel": {
+                "interrupts": self._interrupts,
                 "polls": self._polls,
                 "sleeps": self._sleeps,
-                "wakeups": self._wakeups,
                 "sleeping": self._sleeping,
             },
         }

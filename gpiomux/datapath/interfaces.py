@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import errno
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from select import POLLIN
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gpiomux.config.model import Mode
 from gpiomux.errors import UsageError
+from gpiomux.wire import protocols
 from gpiomux.wire.packet import Packet
 from gpiomux.wire.pmtu import PathMtus, TooBig
 
@@ -27,10 +28,12 @@ _GONE = frozenset({errno.EBADFD, errno.ENODEV})
 
 @dataclass(slots=True)
 class InterfaceCounters:
-    """Packets of one interface; `rx` arrive on it from the wire, `tx` leave through it."""
+    """Packets of one interface; `rx` arrive on it from the wire, `tx` leave through it. They only grow."""
 
     rx_packets: int = 0
+    """Packets that the kernel has taken."""
     rx_bytes: int = 0
+    """Bytes of these packets, as the kernel counts them: without the protocol number of mode `raw`."""
     rx_dropped: int = 0
     """The kernel did not take the packet: the interface is down or gone, or it is no packet of the link's mode."""
     rx_ring_full: int = 0
@@ -38,14 +41,31 @@ class InterfaceCounters:
     rx_xdp: int = 0
     """Packets of `rx_packets` that did not reach the network stack: an XDP program dropped them, sent them back or
     elsewhere (or a tc program that somebody has put before ours)."""
+    rx_kinds: list[int] = field(default_factory=lambda: [0] * protocols.KINDS)
+    """Packets of `rx_packets` by their kind, see `gpiomux.wire.protocols`."""
+    tx_kinds: list[int] = field(default_factory=lambda: [0] * protocols.KINDS)
+    """Packets of `tx_packets` by their kind."""
     tx_packets: int = 0
+    """Packets that were taken from the kernel for the wire."""
     tx_bytes: int = 0
+    """Bytes of these packets, counted as `rx_bytes`."""
     tx_dropped: int = 0
     """No packet of the link's mode."""
     tx_fragmented: int = 0
     """Packets of `tx_packets` that were cut into fragments: the PMTU of their mark, or the link's MTU, is less."""
     tx_too_big: int = 0
     """Packets of `tx_packets` that were dropped for the same reason; their senders were told, where they may be."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Name to value in the order above, and under `protocols` packets by direction and protocol."""
+        plain = asdict(self)
+        kinds = {"rx": plain.pop("rx_kinds"), "tx": plain.pop("tx_kinds")}
+        plain["protocols"] = {
+            f"{direction}_{name}": packets
+            for direction, counted in kinds.items()
+            for name, packets in protocols.by_name(counted).items()
+        }
+        return plain
 
 
 @dataclass(slots=True, eq=False)
@@ -105,6 +125,9 @@ class Interfaces:
         """Sees each packet that comes from the wire or leaves through an interface; None: nobody looks."""
         self._poller = poller
         self._ip_only = mode is Mode.NET_HDR
+        self._kind_of = protocols.KIND_OF[mode.value]
+        self._uncounted_bytes = 2 if mode is Mode.RAW else 0
+        """The protocol number before the payload is no part of the packet to the kernel."""
         self.pmtus = PathMtus(mode.value)
         """What the packets that leave may have, by mark."""
         self._main = main
@@ -194,6 +217,12 @@ class Interfaces:
         """True if as many packets wait for interfaces as may."""
         return self._rx_ring is not None and self.waiting >= self._rx_ring
 
+    def rings(self) -> dict[str, dict[str, int | str]]:
+        """How full the ring is in which packets wait for interfaces, if there is one; see `Endpoint.rings`."""
+        if self._rx_ring is None:
+            return {}
+        return {"rx_ring": {"filled": self.waiting, "size": self._rx_ring, "unit": "packets"}}
+
     def offer_again(self) -> None:
         """Try to write what waits for interfaces."""
         for member in self:
@@ -215,7 +244,8 @@ class Interfaces:
             counters.rx_dropped += 1
             return True
         counters.rx_packets += 1
-        counters.rx_bytes += len(packet.payload)
+        counters.rx_bytes += len(packet.payload) - self._uncounted_bytes
+        counters.rx_kinds[self._kind_of(packet.payload)] += 1
         return True
 
     def take(self, member: Member) -> tuple[int, bytes] | None:
@@ -237,8 +267,10 @@ class Interfaces:
             if self._ip_only and (not payload or payload[0] >> 4 not in (4, 6)):
                 member.counters.tx_dropped += 1
                 continue
-            member.counters.tx_packets += 1
-            member.counters.tx_bytes += len(payload)
+            counters = member.counters
+            counters.tx_packets += 1
+            counters.tx_bytes += len(payload) - self._uncounted_bytes
+            counters.tx_kinds[self._kind_of(payload)] += 1
             mark = mark or (member.marks[0] if member.marks else 0)
             if self.tap is not None:
                 self.tap.packet(True, member.name, mark, payload)

@@ -11,7 +11,7 @@ import os
 import select
 import socket
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -96,6 +96,7 @@ class DatapathProcess:
             "unbind": self._unbind,
             "mtu": self._set_mtu,
             "report": self._report,
+            "stats": self._stats,
             "reset-stats": self._reset_stats,
             "record": self._record,
             "stop": self._stop,
@@ -247,6 +248,11 @@ class DatapathProcess:
         self._stopping = True
         return {}
 
+    def _stats(self, message: Message, _fds: list[int]) -> Message:
+        """total: what was counted since the process began, or else since the last reset."""
+        totals = _totals(self._running().pump)
+        return totals if message.get("total") is True else self._since_reset.counted(totals)
+
     def _reset_stats(self, _message: Message, _fds: list[int]) -> Message:
         """Answer with what was counted since the last such request, and count from here: nothing falls in between."""
         link = self._running()
@@ -261,7 +267,7 @@ class DatapathProcess:
         return self._running().recorder.ask(kinds, after)
 
     def _report(self, _message: Message, _fds: list[int]) -> Message:
-        """Everything that `status` and `stats` tell of a link; changes nothing."""
+        """Everything that is known of a link but the counters of its interfaces; changes nothing."""
         link = self._running()
         interfaces = link.pump.interfaces
         return {
@@ -274,8 +280,6 @@ class DatapathProcess:
             "gone": [member.name for member in interfaces if member.gone],
             "children": [{"name": child.name, "marks": child.marks} for child in interfaces.children()],
             **link.pump.report(),
-            **(totals := _totals(link.pump)),
-            "since_reset": self._since_reset.counted(totals),
         }
 
 
@@ -286,7 +290,7 @@ def _totals(pump: Pump | ChannelPump | PulsePump) -> dict[str, Any]:
         "counters": report["counters"],
         "line": report.get("line", {}),
         "channel": report.get("channel", {}),
-        "interfaces": {member.name: asdict(member.counted()) for member in pump.interfaces},
+        "interfaces": {member.name: member.counted().as_dict() for member in pump.interfaces},
     }
 
 

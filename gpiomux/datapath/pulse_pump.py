@@ -69,7 +69,7 @@ class PulsePump:
         self._poller.register(driver.fileno(), select.POLLIN)
         self._callbacks: dict[int, Callable[[], None]] = {}
         self.interfaces = Interfaces(self._poller, transport.mode, main)
-        self._edges_in = self._sleeps = 0
+        self._edges_in = self._interrupts = self._polls = self._sleeps = 0
         self._sleeping = False
         self._edge_ns = 0
         """When edges were read last."""
@@ -116,6 +116,7 @@ class PulsePump:
 
     def _receive(self) -> None:
         events = self._driver.read_events()
+        self._polls += 1
         now_ns = time.monotonic_ns()
         if events:
             self._edges_in += len(events)
@@ -161,6 +162,8 @@ class PulsePump:
                     self.interfaces.lose(member)
                 else:
                     self._take_packets(member)
+            else:
+                self._interrupts += 1  # what came is read at the next turn
         self._sleeping = False
 
     def _take_packets(self, member: Member) -> None:
@@ -194,10 +197,13 @@ class PulsePump:
             "carrier": answers.up,
             "reason": answers.reason,
             "peer": None if heard_ns is None else {"heard_s": (time.monotonic_ns() - heard_ns) / 1e9},
+            "rings": {"tx_ring": {"filled": len(self._schedule), "size": self._ring, "unit": "packets"}},
             "counters": self._counters.as_dict(),
             "line": {
                 "edges_in": self._edges_in,
                 "edges_out": self._sender.edges,
+                "interrupts": self._interrupts,
+                "polls": self._polls,
                 "sleeps": self._sleeps,
                 "sleeping": self._sleeping,
             },

@@ -50,7 +50,8 @@ class Pump:
         handshake: what moves on the lines.
         interfaces: the link's interface and its children.
         sleeps: times that the process went to sleep on the edges of the lines.
-        interrupts: edges that were noted.
+        interrupts: times that edges were found.
+        edges: edges that were noted while edge detection was on.
         sleeping: the process sleeps, or slept when it was woken to report.
     """
 
@@ -91,7 +92,7 @@ class Pump:
         self.interfaces = Interfaces(
             self._poller, transport.mode, main, rx_ring=transport.rx_ring, datagram=settings.datagram
         )
-        self.interrupts = self.sleeps = 0
+        self.interrupts = self.edges = self.sleeps = 0
         self.sleeping = False
         self._loaded = False
         """The frame that was loaded last has not been reported as gone out."""
@@ -202,7 +203,8 @@ class Pump:
                     self._take_packets(member)
             else:
                 # Edges that were noted while asleep; a chip that is gone says so here (ENODEV).
-                self.interrupts += len(self._driver.read_events())
+                self.interrupts += 1
+                self.edges += len(self._driver.read_events())
         self.sleeping = False
 
     def _take_packets(self, member: Member) -> None:
@@ -247,10 +249,12 @@ class Pump:
                 "mode": mode_name(peer.mode),
                 "mtu": peer.mtu,
             },
+            "rings": {**self.endpoint.rings(), **self.interfaces.rings()},
             "counters": self.endpoint.counters.as_dict(),
             "line": {
                 "words_in": handshake.words_in,
                 "words_out": handshake.words_out,
+                "edges_in": self.edges,
                 "interrupts": self.interrupts,
                 "polls": handshake.polls,
                 "sleeps": self.sleeps,

@@ -141,8 +141,11 @@ def _peer(peer: Answer | None) -> str:
 
 def _lines(line: Answer) -> str:
     state = "asleep" if line["sleeping"] else "polling"
-    if "edges_in" in line:
-        return f"{state}, {line['sleeps']} sleeps, edges in {line['edges_in']}, out {line['edges_out']}"
+    if "edges_out" in line:
+        return (
+            f"{state}, {line['interrupts']} interrupts, {line['polls']} polls, "
+            f"edges in {line['edges_in']}, out {line['edges_out']}"
+        )
     return (
         f"{state}, {line['interrupts']} interrupts, {line['polls']} polls, "
         f"words in {line['words_in']}, out {line['words_out']}"
@@ -151,7 +154,7 @@ def _lines(line: Answer) -> str:
 
 def _channels(channel: Answer) -> str:
     state = "asleep" if channel["sleeping"] else "polling"
-    return f"{state}, {channel['polls']} polls, {channel['sleeps']} sleeps, {channel['wakeups']} wake-ups"
+    return f"{state}, {channel['interrupts']} interrupts, {channel['polls']} polls, {channel['sleeps']} sleeps"
 
 
 def _epoch(epoch: int | str) -> str:

@@ -19,6 +19,7 @@ from gpiomux.wire.frame import Data, Hello, WireMode
 from gpiomux.wire.packet import MAX_PACKET_BYTES, Packet
 from gpiomux.wire.peering import BROKEN, Peering
 from gpiomux.wire.session import Session
+from gpiomux.wire.stream import WINDOW_BYTES
 from gpiomux.wire.tap import Damage
 from gpiomux.wire.timing import Pace
 
@@ -112,6 +113,17 @@ class Endpoint:
     def packets(self) -> int:
         """Packets that were given to `send` and are not known to have arrived."""
         return 0 if self._session is None else self._session.packets()
+
+    def rings(self) -> dict[str, dict[str, int | str]]:
+        """How full it is, by name: `filled` of `size`, and the `unit` of both."""
+        session, settings = self._session, self._settings
+        packets, window_bytes = (0, 0) if session is None else (session.waiting(), session.window_bytes())
+        rings: dict[str, dict[str, int | str]] = {
+            "tx_ring": {"filled": packets, "size": settings.tx_ring, "unit": "packets"}
+        }
+        if not settings.datagram:
+            rings["window"] = {"filled": window_bytes, "size": WINDOW_BYTES, "unit": "bytes"}
+        return rings
 
     def set_mtu(self, mtu: int) -> None:
         """Take another MTU; there is no carrier until the peer has the same."""

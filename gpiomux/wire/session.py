@@ -82,6 +82,14 @@ class Session:
         """Packets that were put in and are not known to have arrived."""
         return len(self._schedule) + len(self._leaving)
 
+    def waiting(self) -> int:
+        """Packets that wait for the wire, the last of them perhaps in part."""
+        return len(self._schedule)
+
+    def window_bytes(self) -> int:
+        """Bytes of the stream that are on their way or about to go."""
+        return self._sending.end - self._sending.base
+
     def put(self, flow: bytes, packet: Packet) -> None:
         """Queue a packet for the peer; a full ring loses one for it."""
         self._counters.tx_ring_full += self._schedule.put(flow, packet.encode())

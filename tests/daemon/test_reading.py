@@ -61,6 +61,7 @@ REPORT: dict[str, Any] = {
         "interfaces": {"geth0": {"rx_packets": 1, "tx_packets": 3}},
         "line": LINE,
     },
+    "total": {"counters": {"tx_packets": 9}},
 }
 
 
@@ -73,6 +74,12 @@ class FakeDatapaths:
     def reports(self) -> Mapping[str, dict[str, Any] | MachineError | None]:
         return self._reports
 
+    def counted(self, *, total: bool) -> Mapping[str, dict[str, Any] | MachineError | None]:
+        return {
+            link: told["total" if total else "since_reset"] if isinstance(told, dict) else told
+            for link, told in self._reports.items()
+        }
+
 
 def ask(
     verb: str,
@@ -81,10 +88,11 @@ def ask(
     *,
     daemon: bool = True,
     monkeypatch: pytest.MonkeyPatch,
+    **args: Any,
 ) -> dict[str, Any]:
     reading = Reading(RunDir(Path("/nowhere")), daemon_since_s=0.0 if daemon else None)
     monkeypatch.setattr(reading, "_datapaths", FakeDatapaths(reports))
-    return reading.answer(Request(verb, {}), RECORD, attempts or {})
+    return reading.answer(Request(verb, args), RECORD, attempts or {})
 
 
 def test_status_of_a_link_that_runs(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -152,7 +160,9 @@ def test_status_of_one_that_does_not_answer_shows_the_others(monkeypatch: pytest
 
 
 def test_stats(monkeypatch: pytest.MonkeyPatch) -> None:
-    answer = ask("stats", {"geth0": REPORT, "geth1": None}, monkeypatch=monkeypatch)
+    links = {"geth0": REPORT, "geth1": None}
+    assert ask("stats", links, total=True, monkeypatch=monkeypatch)["links"][0]["counters"] == {"tx_packets": 9}
+    answer = ask("stats", links, total=False, monkeypatch=monkeypatch)
     assert answer["links"] == [
         {
             "name": "geth0",

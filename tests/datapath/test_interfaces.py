@@ -308,3 +308,26 @@ def test_every_interface_is_limited_but_those_that_are_gone(link: Link) -> None:
     link.interfaces.set_send_buffer(9000)
     assert {name: port.limit_bytes for name, port in link.ports.items()} == {"main": 9000, "one": 9000, "two": None}
     assert link.member("two").gone
+
+
+def test_packets_are_counted_by_protocol_on_their_interface(link: Link) -> None:
+    udp, tcp = IPV4[:9] + b"\x11" + IPV4[10:], IPV6[:6] + b"\x06" + IPV6[7:]
+    link.interfaces.deliver(Packet(7, udp))
+    link.ports["one"].send(0, tcp)
+    link.interfaces.take(link.member("one"))
+    counted = link.member("one").counters.as_dict()["protocols"]
+    assert {name for name, packets in counted.items() if packets} == {"rx_ipv4", "rx_udp", "tx_ipv6", "tx_tcp"}
+    assert set(link.main.counters.as_dict()["protocols"].values()) == {0}
+
+
+def test_the_protocol_number_of_a_raw_packet_is_no_part_of_its_bytes() -> None:
+    raw = Link(Mode.RAW)
+    raw.interfaces.deliver(Packet(0, b"\x88\xb5data"))
+    raw.ports["main"].send(0, b"\x88\xb5more data")
+    raw.interfaces.take(raw.main)
+    counters = raw.main.counters
+    assert (counters.rx_bytes, counters.tx_bytes) == (4, 9)
+    assert counters.as_dict()["protocols"]["rx_raw"] == counters.as_dict()["protocols"]["tx_raw"] == 1
+    raw.interfaces.close()
+    for port in raw.ports.values():
+        port.close()

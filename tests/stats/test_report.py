@@ -67,8 +67,13 @@ def test_the_note_names_the_first_obstacle(changes: dict[str, Any], note: str, t
         ("peer", {"peer": {"heard_s": 62.5}}, "heard 1 min 2 s ago"),
         (
             "lines",
-            {"line": {"edges_in": 3, "edges_out": 4, "sleeps": 5, "sleeping": True}},
-            "asleep, 5 sleeps, edges in 3, out 4",
+            {"line": {"edges_in": 3, "edges_out": 4, "interrupts": 5, "polls": 6, "sleeps": 7, "sleeping": True}},
+            "asleep, 5 interrupts, 6 polls, edges in 3, out 4",
+        ),
+        (
+            "channels",
+            {"channel": {"interrupts": 5, "polls": 6, "sleeps": 7, "sleeping": False}},
+            "polling, 5 interrupts, 6 polls, 7 sleeps",
         ),
         (
             "lines",
