@@ -10,12 +10,30 @@
     └── ProtocolError (ValueError)    1   bytes from a peer or client make no sense
 
 Only `gpiomux.cli` and the two `main` functions turn an error into an exit status. An error states the object, the
-cause and, as `hint`, what to do about it. The statuses are listed in gpiomux(1).
+cause and, as `hint`, what to do about it; where nobody can know better, what usually helps. The statuses are listed in
+gpiomux(1), all messages in tests/messages.txt.
 """
 
 from __future__ import annotations
 
+import errno as numbers
+
 from gpiomux.frozen import Frozen
+
+REMEDIES = {
+    numbers.EPERM: "this needs root",
+    numbers.EACCES: "this needs root",
+    numbers.ENOSPC: "make room on the file system, or in the kernel's tables that its log names",
+    numbers.EDQUOT: "make room in the user's quota",
+    numbers.EROFS: "make the file system writable, or choose another run directory: GPIOMUX_RUN_DIR",
+    numbers.ENOMEM: "end something that takes memory",
+    numbers.EMFILE: "raise the limit of open files of gpiomuxd (LimitNOFILE= of its unit)",
+    numbers.ENFILE: "raise the limit of open files of the machine (sysctl fs.file-max)",
+    numbers.EAGAIN: "raise the limit of processes of the user, or try again",
+    numbers.EINTR: "try again",
+    numbers.ENODEV: "look whether the device is still there: ip link, gpioinfo",
+}
+"""Error number -> what usually helps."""
 
 
 class GpiomuxError(Exception):
@@ -23,15 +41,17 @@ class GpiomuxError(Exception):
 
     Attributes:
         message: object and cause, one line, no trailing full stop.
-        hint: what the user can do, one line; empty when there is nothing to suggest.
+        hint: what the user can do, one line; `remedy` where no better one is given.
     """
 
     exit_status: int = 1
+    remedy: str = ""
+    """What usually helps."""
 
     def __init__(self, message: str, *, hint: str = "") -> None:
         super().__init__(message)
         self.message = message
-        self.hint = hint
+        self.hint = hint or self.remedy
 
     def __str__(self) -> str:
         return self.message
@@ -95,8 +115,10 @@ class MachineError(GpiomuxError, OSError):
         errno: the kernel's error number.
     """
 
+    remedy = "'gpiomux doctor' looks for what is missing, and the kernel's log (dmesg) may say more"
+
     def __init__(self, message: str, *, errno: int, hint: str = "") -> None:
-        GpiomuxError.__init__(self, message, hint=hint)
+        GpiomuxError.__init__(self, message, hint=hint or REMEDIES.get(errno, ""))
         self.errno = errno
 
 
@@ -108,7 +130,10 @@ class DaemonError(GpiomuxError):
     """The daemon is not running, does not answer, or breaks off."""
 
     exit_status = 3
+    remedy = "'gpiomux doctor' looks for what is missing, and the log of gpiomuxd may say more"
 
 
 class ProtocolError(GpiomuxError, ValueError):
     """Bytes received from a peer, a file or a socket client do not follow the format."""
+
+    remedy = "both programs should be of the same version of gpiomux: see gpiomux --version and gpiomuxd --version"
