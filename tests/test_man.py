@@ -37,6 +37,7 @@ OBJECTS: dict[str, dict[str, Any]] = {
     "The line code": DEFINITIONS["code"],
     "Protocol ids": DEFINITIONS["protocol"],
     "A route": DEFINITIONS["routes"]["items"],
+    "An XDP program": DEFINITIONS["xdp"],
 }
 """Heading in gpiomux.yaml(5) -> the object of the schema that is described below it."""
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, cast
 
 from gpiomux.config import plain, rules, schema, source
 from gpiomux.config.text import LIMIT_BYTES, decode
+from gpiomux.config.xdp import with_absolute_programs
 from gpiomux.errors import ConfigError, Fault, UsageError
 
 if TYPE_CHECKING:
-    import os
-
     from gpiomux.config.model import Config
 
 
@@ -29,11 +29,16 @@ def load_file(path: str | os.PathLike[str]) -> Config:
         raise UsageError(
             f"cannot read {path}: {err.strerror}", hint="name a configuration file that this user may read"
         ) from err
-    return load_text(decode(data, str(path)), str(path))
+    return load_text(decode(data, str(path)), str(path), os.path.abspath(path))
 
 
-def load_text(text: str, file: str) -> Config:
-    """The configuration in a text; `file` is the name that faults give it.
+def load_text(text: str, file: str, path: str = "") -> Config:
+    """The configuration in a text.
+
+    Args:
+        text: the configuration.
+        file: the name that faults give it.
+        path: the absolute path of the file, in whose directory its relative paths begin; empty if it is none.
 
     Raises:
         ConfigError: the configuration has faults; it carries all of them.
@@ -41,10 +46,10 @@ def load_text(text: str, file: str) -> Config:
     """
     document = source.read(text, file)
     found, broken = schema.schema_faults(document)
-    faults = _in_file_order([*document.faults, *found, *rules.rule_faults(document, broken)])
+    faults = _in_file_order([*document.faults, *found, *rules.rule_faults(document, broken, has_directory=bool(path))])
     if faults:
         raise ConfigError(faults)
-    return plain.config_from_plain(cast("plain.Plain", document.data))
+    return with_absolute_programs(plain.config_from_plain(cast("plain.Plain", document.data)), os.path.dirname(path))
 
 
 def _in_file_order(faults: list[Fault]) -> tuple[Fault, ...]:

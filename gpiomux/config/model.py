@@ -279,6 +279,27 @@ class Route:
     """None: the kernel's default."""
 
 
+class XdpMode(StrEnum):
+    """Where an XDP program runs."""
+
+    NATIVE = "native"
+    """In the driver, before a frame becomes a packet of the kernel."""
+    GENERIC = "generic"
+    """In the network stack, on the finished packet."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Xdp:
+    """A program that sees each packet before the network stack does."""
+
+    program: str
+    """`pass` or `drop`, which are built in, or the absolute path of an ELF object."""
+    name: str | None = None
+    """Of the program in the object; None: the only XDP program that it has."""
+    mode: XdpMode | None = None
+    """None: native where the interface really can, else generic."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Netdev:
     """A network interface as the configuration wants it."""
@@ -294,6 +315,7 @@ class Netdev:
     addresses: tuple[str, ...] = ()
     """Canonical text with prefix length, for example `10.10.0.1/24`."""
     routes: tuple[Route, ...] = ()
+    xdp: Xdp | None = None
 
     @property
     def hardware_address(self) -> str | None:

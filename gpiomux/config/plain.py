@@ -41,6 +41,7 @@ from gpiomux.config.model import (
     SimMedium,
     Transport,
 )
+from gpiomux.config.xdp import xdp_from_plain, xdp_to_plain
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -186,6 +187,7 @@ def _netdev_from(plain: Mapping[str, Any], inherited: Netdev) -> Netdev:
         up=plain.get("up", True),
         addresses=tuple(canonical_address(address) for address in plain.get("addresses", ())),
         routes=tuple(_route_from(route) for route in plain.get("routes", ())),
+        xdp=xdp_from_plain(plain.get("xdp")),
     )
 
 
@@ -198,6 +200,8 @@ def _netdev_to(netdev: Netdev, inherited: Netdev) -> Plain:
         plain["addresses"] = list(netdev.addresses)
     if netdev.routes:
         plain["routes"] = [_route_to(route) for route in netdev.routes]
+    if netdev.xdp is not None:
+        plain["xdp"] = xdp_to_plain(netdev.xdp)
     if netdev.netns != inherited.netns:
         plain["netns"] = netdev.netns
     if not netdev.up:

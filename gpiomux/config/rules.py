@@ -8,7 +8,7 @@ from __future__ import annotations
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from gpiomux.config import channels, gpiosk, lines, names, netdevs, wires
+from gpiomux.config import channels, gpiosk, lines, names, netdevs, wires, xdp_rules
 from gpiomux.config.spot import Spot
 
 if TYPE_CHECKING:
@@ -17,12 +17,13 @@ if TYPE_CHECKING:
     from gpiomux.errors import Fault
 
 
-def rule_faults(source: Source, broken: frozenset[Path]) -> list[Fault]:
+def rule_faults(source: Source, broken: frozenset[Path], *, has_directory: bool = False) -> list[Fault]:
     """Everything in a document that breaks a rule.
 
     Args:
         source: the document.
         broken: the places that have a fault already.
+        has_directory: it is a file, so that relative paths in it mean something.
     """
     if () in broken:
         return []
@@ -36,5 +37,6 @@ def rule_faults(source: Source, broken: frozenset[Path]) -> list[Fault]:
             wires.wire_faults(links),
             channels.channel_faults(links),
             gpiosk.gpiosk_faults(links),
+            xdp_rules.xdp_faults(links, has_directory=has_directory),
         )
     )

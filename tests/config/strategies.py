@@ -33,6 +33,8 @@ from gpiomux.config.model import (
     ShmMedium,
     SimMedium,
     Transport,
+    Xdp,
+    XdpMode,
 )
 from gpiomux.config.names import RESERVED_NAMES
 
@@ -172,6 +174,7 @@ def netdevs(draw: st.DrawFn, mode: Mode, number: int, highest_mtu: int = 65517) 
         Route(to=f"10.{100 + number}.0.0/16", metric=draw(st.none() | st.integers(0, 2**32 - 1))),
         Route(to=f"fd01:{number}::/32" if number else "fd01::/32", via="fe80::1"),
     ]
+    programs = [Xdp(program="pass"), Xdp(program="drop", mode=XdpMode.GENERIC), Xdp(program="/a b/c.o", name="x.y")]
     mac = draw(st.none() | st.just(f"02:00:00:00:{number:02x}:ff")) if mode is Mode.ETH else None
     return Netdev(
         mtu=draw(st.integers(1280, highest_mtu)),
@@ -181,6 +184,7 @@ def netdevs(draw: st.DrawFn, mode: Mode, number: int, highest_mtu: int = 65517) 
         up=draw(st.booleans()),
         addresses=wanted,
         routes=tuple(draw(st.lists(st.sampled_from(routes), unique=True))),
+        xdp=draw(st.none() | st.sampled_from(programs)),
     )
 
 

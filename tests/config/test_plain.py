@@ -91,6 +91,7 @@ def test_what_is_not_default_is_canonical() -> None:
         "mac": "02:00:00:00:00:0a",
         "addresses": ["10.0.7.1/24", "fe80::1/64"],
         "routes": [{"to": "10.7.0.0/16"}],
+        "xdp": "drop",
         "netns": None,
         "up": False,
     }

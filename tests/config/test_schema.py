@@ -81,7 +81,7 @@ def test_patterns_mean_the_same_in_every_language() -> None:
         assert not re.search(r"\\[AZzdwsbDWSB]|\(\?", pattern)
 
 
-NETDEV = {"mtu", "hwid", "mac", "netns", "up", "addresses", "routes"}
+NETDEV = {"mtu", "hwid", "mac", "netns", "up", "addresses", "routes", "xdp"}
 TRANSPORT = {"mode", "protocol", "medium", "lines", "code", "delivery", "tx_ring", "rx_ring"}
 MEDIA = {"wire", "faults", "access", "channels"}
 
