@@ -135,6 +135,10 @@ def _rich_table(table: Table) -> RichTable:
     for number, right in enumerate(render.numeric_columns(table)):
         head = visible(table.columns[number]) if table.columns else ""
         made.add_column(head, justify="right" if right else "left", style="dim" if not number else "", overflow="fold")
-    for row in table.rows:
-        made.add_row(*(Text(visible(cell)) for cell in row))
+    tones = table.tones or ("plain",) * len(table.rows)
+    for row, tone in zip(table.rows, tones, strict=True):
+        cells = [Text(visible(cell)) for cell in row]
+        if tone != "plain":
+            cells[1].stylize(TONE_STYLES[tone])
+        made.add_row(*cells)
     return made

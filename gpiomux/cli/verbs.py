@@ -103,6 +103,28 @@ _TABLE = (
         options=(_JSON,),
     ),
     Verb(
+        name="doctor",
+        help="Find what links lack on this machine.\n\nEach line says ok, or a problem and what to do. "
+        "With FILE, what its links need; without, all that any may. Exit status 0: all is ok, 1: something is not.",
+        performs="doctor:doctor",
+        arguments=(Argument(metavar="FILE", required=False, help="Configuration; none: whatever links may need."),),
+        options=(
+            _JSON,
+            Option(
+                name="--wiring",
+                metavar="LINK",
+                help="Move the lines of LINK, which is down, and see what is wired to what: run it at both ends at "
+                "once. LINK,FAR_LINK if both are on this machine.",
+            ),
+            Option(
+                name="--seconds",
+                metavar="S",
+                bounds=(1, 3600),
+                help="How long --wiring waits for the other end; none: 60.",
+            ),
+        ),
+    ),
+    Verb(
         name="wiring",
         help="Print which pin is wired to which.\n\n"
         "With PEER_FILE, the configuration of the other board, each wire has both of its ends. No daemon is asked.",

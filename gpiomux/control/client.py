@@ -102,6 +102,10 @@ class Client:
             line = self._replies.readline()
         except ConnectionResetError:
             line = b""
+        except TimeoutError as err:
+            raise DaemonError(
+                "gpiomuxd does not answer", hint="see its log; a new one takes the links over when it is killed"
+            ) from err
         if not line.endswith(b"\n"):
             last = "" if self._answerer is None else self._answerer.last_words()
             raise DaemonError("gpiomuxd went away before it answered" + (f": {last}" if last else ""))
@@ -152,13 +156,14 @@ def connect(rundir: RunDir) -> Client:
     return connect_to(str(rundir.control_socket))
 
 
-def connect_to(path: str) -> Client:
-    """Connect to the daemon that listens at a path.
+def connect_to(path: str, patience_s: float | None = None) -> Client:
+    """Connect to the daemon that listens at a path; `patience_s`: how long it may take to answer, None for ever.
 
     Raises:
         DaemonError: as `connect`.
     """
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
+    sock.settimeout(patience_s)
     try:
         sock.connect(path)
     except OSError as err:

@@ -46,6 +46,7 @@ VERBS: Mapping[str, Mapping[str, type]] = {
     "diff": {},
     "stats": {"total": bool},
     "chips": {},
+    "doctor": {"text": str, "file": str},
     "reset-stats": {"link": str},
     "record": {"link": str, "kinds": list, "after": int},
     "add-child": {"link": str, "child": str},
@@ -59,6 +60,7 @@ VERBS: Mapping[str, Mapping[str, type]] = {
 """Every verb with its arguments; a list holds text. What the less obvious ones mean:
 
 file, path: the configuration's name in messages, and its absolute path, empty if it came through a pipe.
+    An empty `file` of doctor: there is none.
 reset_overlay: what was changed at run time may be lost; otherwise that is a conflict.
 confirm_s: seconds until the change is taken back unless `confirm` comes, 0 for none; the result holds the `token`.
 token: of that result; empty confirms whatever waits.
@@ -81,6 +83,7 @@ history: `records`, newest first, [{back, cause, file, path, applied_at_s, appli
 show: `config`, the sum; `overlay` [{verb, args}], how it came from what was applied.
 status: `daemon`, `links`, and `applied`, {cause, file, path, applied_at_s, applied_by, overlay, pending, half_done}:
     `pending` is None or {remaining_s}, `half_done` tells that a daemon was killed in the middle of a change.
+doctor: `pid`, `user` and `version` of who has looked, and `findings` [{about, subject, state, cause, remedy}].
 """
 
 OPTIONAL: Mapping[str, Any] = {
@@ -94,7 +97,7 @@ OPTIONAL: Mapping[str, Any] = {
 }
 """Arguments that a request may leave out, with what they then are."""
 
-READING_VERBS = frozenset({"plan", "history", "show", "status", "diff", "stats", "chips"})
+READING_VERBS = frozenset({"plan", "history", "show", "status", "diff", "stats", "chips", "doctor"})
 """Verbs that change nothing."""
 
 RUNNING_VERBS = frozenset({"reset-stats", "record"})

@@ -16,7 +16,7 @@ from gpiomux.control.messages import (
     decode_request,
     encode_reply,
 )
-from gpiomux.daemon import state_file
+from gpiomux.daemon import examining, state_file
 from gpiomux.daemon.reading import Reading
 from gpiomux.errors import DaemonError, GpiomuxError, UsageError
 
@@ -51,4 +51,6 @@ def _reply(rundir: RunDir, line: bytes) -> Reply:
 def _answer(rundir: RunDir, request: Request) -> dict[str, object]:
     if request.verb not in READING_VERBS:
         raise DaemonError(f"{request.verb} needs gpiomuxd, which is not running")
+    if request.verb == "doctor":
+        return examining.answer(rundir, request)
     return Reading(rundir).answer(request, state_file.load(rundir), {})

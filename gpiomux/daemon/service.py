@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from gpiomux.control.messages import READING_VERBS, RUNNING_VERBS, Progress, Request
 from gpiomux.control.server import READERS_VARIABLE, Server
-from gpiomux.daemon import state_file
+from gpiomux.daemon import examining, state_file
 from gpiomux.daemon.confirm import Countdown
 from gpiomux.daemon.manager import Manager
 from gpiomux.daemon.reading import Reading
@@ -107,7 +107,8 @@ class Service:
 
     async def _answer(self, request: Request, tell: Callable[[Progress], None], uid: int) -> dict[str, Any]:
         if request.verb in READING_VERBS | RUNNING_VERBS:
-            self._manager.require_record()
+            if request.verb != "doctor":  # which says so itself
+                self._manager.require_record()
             return await asyncio.get_running_loop().run_in_executor(self._readers, self._answerer(request))
         if self._end.is_set():
             raise DaemonError("gpiomuxd is ending", hint="try again")
@@ -129,6 +130,8 @@ class Service:
 
     def _answerer(self, request: Request) -> Callable[[], dict[str, Any]]:
         """What a thread does that answers a request which changes no configuration."""
+        if request.verb == "doctor":
+            return partial(examining.answer, self._rundir, request)
         record, attempts = self._manager.record, dict(self._supervisor.attempts)
         if request.verb in RUNNING_VERBS:
             return partial(self._running.answer, request, record.config)

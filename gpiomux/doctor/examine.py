@@ -30,7 +30,7 @@ _SYSTEM: tuple[tuple[Callable[[Machine, Needs], Finding], tuple[str, ...]], ...]
     (system.check_gpiod, ()),
     (system.check_chips, ()),
     (system.check_permissions, (system.CHIPS,)),
-    (system.check_aggregator, ()),
+    (system.check_aggregator, (system.CHIPS,)),
     (system.check_configfs, (system.CAPABILITIES, system.AGGREGATOR)),
 )
 _SIGHT = (system.GPIOD, system.CHIPS, system.PERMISSIONS)

@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 
     from gpiomux.config.model import Lines
 
-_BIAS = {
+BIAS = {
     Bias.AS_IS: GpiodBias.AS_IS,
     Bias.DISABLED: GpiodBias.DISABLED,
     Bias.PULL_UP: GpiodBias.PULL_UP,
     Bias.PULL_DOWN: GpiodBias.PULL_DOWN,
 }
-_DRIVE = {
+DRIVE = {
     Drive.PUSH_PULL: GpiodDrive.PUSH_PULL,
     Drive.OPEN_DRAIN: GpiodDrive.OPEN_DRAIN,
     Drive.OPEN_SOURCE: GpiodDrive.OPEN_SOURCE,
@@ -72,7 +72,7 @@ def request(
             os.set_blocking(fd, False)  # a reader that sleeps in read(2) keeps its chip from being removed
             return fd
     except (OSError, ValueError) as err:
-        raise _refused(node, err) from err
+        raise refused(node, err) from err
 
 
 def rest(node: Path, offsets: Sequence[int], consumer: str) -> None:
@@ -85,22 +85,23 @@ def rest(node: Path, offsets: Sequence[int], consumer: str) -> None:
     try:
         gpiod.request_lines(str(node), settings, consumer=consumer).release()
     except (OSError, ValueError) as err:
-        raise _refused(node, err) from err
+        raise refused(node, err) from err
 
 
 def _settings(lines: Lines, inputs: Sequence[int], levels: dict[int, Value], low: frozenset[int]) -> Settings:
     settings: Settings = {
-        offset: gpiod.LineSettings(direction=Direction.INPUT, bias=_BIAS[lines.bias], active_low=offset in low)
+        offset: gpiod.LineSettings(direction=Direction.INPUT, bias=BIAS[lines.bias], active_low=offset in low)
         for offset in inputs
     }
     for offset, level in levels.items():
         settings[offset] = gpiod.LineSettings(
-            direction=Direction.OUTPUT, drive=_DRIVE[lines.drive], active_low=offset in low, output_value=level
+            direction=Direction.OUTPUT, drive=DRIVE[lines.drive], active_low=offset in low, output_value=level
         )
     return settings
 
 
-def _refused(node: Path, err: OSError | ValueError) -> MachineError:
+def refused(node: Path, err: OSError | ValueError) -> MachineError:
+    """What gpiod raises, as an error of ours; it tells EINVAL in ways of its own."""
     # gpiod turns EINVAL into a ValueError that has the number as its first argument, and an offset that is too high
     # into one without.
     number = err.errno or 0 if isinstance(err, OSError) else next((it for it in err.args if isinstance(it, int)), 22)

@@ -36,6 +36,8 @@ class Table(Frozen):
     note: str = ""
     """Stands beside the title and bears the tone."""
     tone: Tone = Tone.PLAIN
+    tones: tuple[Tone, ...] = ()
+    """Of the second cell of each row; none: all are plain."""
 
 
 def daemon_line(status: Answer) -> str:
