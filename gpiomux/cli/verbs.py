@@ -136,6 +136,29 @@ _TABLE = (
         options=(Option(name="--output", short="-o", metavar="SVG_FILE", help="Draw it into this file, as SVG."),),
     ),
     Verb(
+        name="debug",
+        help="Log what a running link carries.\n\n"
+        "LEVEL is off, packets (or on), frames: packets and frames; none: print how it is. The output goes into the "
+        "log of gpiomuxd, rate-limited, until it is switched off or the link is restarted.",
+        performs="debug:debug",
+        arguments=(_LINK, Argument(metavar="LEVEL", required=False, help="off, on, packets or frames.")),
+        options=(
+            Option(name="--follow", help="Print it here instead, all of it, until Ctrl-C; the log is left as it is."),
+        ),
+    ),
+    Verb(
+        name="capture",
+        help="Write the frames of a running link into a file for Wireshark.\n\n"
+        "Until Ctrl-C, or as long as the options say. The packets themselves are what tcpdump sees on the interface.",
+        performs="capture:capture",
+        arguments=(_LINK,),
+        options=(
+            Option(name="--write", short="-w", metavar="FILE", help="The file, pcapng; - writes standard output."),
+            Option(name="--count", metavar="N", bounds=(1, 1_000_000_000), help="End after so many frames."),
+            Option(name="--seconds", metavar="S", bounds=(1, 86_400), help="End after so long."),
+        ),
+    ),
+    Verb(
         name="add-child",
         help="Give a link a child.\n\n"
         "CHILD becomes an interface that shares LINK and receives the packets with its marks.",

@@ -49,6 +49,7 @@ VERBS: Mapping[str, Mapping[str, type]] = {
     "doctor": {"text": str, "file": str},
     "reset-stats": {"link": str},
     "record": {"link": str, "kinds": list, "after": int},
+    "debug": {"link": str, "level": str},
     "add-child": {"link": str, "child": str},
     "del-child": {"child": str},
     "add-mark": {"child": str, "mark": int},
@@ -65,6 +66,7 @@ reset_overlay: what was changed at run time may be lost; otherwise that is a con
 confirm_s: seconds until the change is taken back unless `confirm` comes, 0 for none; the result holds the `token`.
 token: of that result; empty confirms whatever waits.
 steps: how many records back, from 1.
+level: how much debug output there is, one of gpiomux.wire.trace.LEVELS; empty: as it is.
 edit: `{"verb", "args"}` of one of `EDIT_VERBS`, which the applied file now says as well.
 all: without links, also what no record knows of but bears our tags.
 total: what was counted since each datapath began, not since the last reset.
@@ -76,7 +78,8 @@ plan, diff and all changes: `operations` [{sign, kind, name, text}] and `notes` 
 confirm, persisted: nothing.
 record: `records` [[number, time_ns, kind, fields...]], what the link has carried of the `kinds` since record `after`
     (-1: from now on), bytes as base64; `next`, which is the next `after`, `more` and `lost`. Who asks has things
-    recorded for ten seconds more; see gpiomux.datapath.recorder.
+    recorded for ten seconds more; see gpiomux.datapath.recorder. With -1 also `transport` and `mtu` of the link.
+debug: `level`, as it is from now on.
 reset-stats: as one of the `links` of stats: what was counted since the last reset, in one step with the reset.
 history: `records`, newest first, [{back, cause, file, path, applied_at_s, applied_by, links: [name]}]; the first (back
     0) is the running one.
@@ -100,7 +103,7 @@ OPTIONAL: Mapping[str, Any] = {
 READING_VERBS = frozenset({"plan", "history", "show", "status", "diff", "stats", "chips", "doctor"})
 """Verbs that change nothing."""
 
-RUNNING_VERBS = frozenset({"reset-stats", "record"})
+RUNNING_VERBS = frozenset({"reset-stats", "record", "debug"})
 """Verbs that ask something of one running link, `link`, which no configuration holds. Its datapath answers at once, and
 whatever takes longer is asked for in several requests: who goes away leaves nothing behind.
 """

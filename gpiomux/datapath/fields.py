@@ -61,6 +61,18 @@ def number(message: Mapping[str, Any], field: str, lowest: int, highest: int) ->
     return found
 
 
+def word(message: Mapping[str, Any], field: str, known: Collection[str]) -> str:
+    """One of the words that are known.
+
+    Raises:
+        ProtocolError: it is something else.
+    """
+    found = message.get(field)
+    if not isinstance(found, str) or found not in known:
+        raise ProtocolError(f"datapath: {field} is {_shown(found)}, not one of {', '.join(known)}")
+    return found
+
+
 def words(message: Mapping[str, Any], field: str, known: Collection[str]) -> list[str]:
     """Some words, at least one, out of those that are known.
 

@@ -17,11 +17,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 # Imported now and not when needed: once the user has changed, the installation may not be readable any more.
-from gpiomux.config.model import GpioskCode, ShmMedium
+from gpiomux import log
+from gpiomux.config.model import Delivery, GpioskCode, ShmMedium
 from gpiomux.config.plain import transport_to_plain
 from gpiomux.control.packets import MAX_FDS, Message, close_all, receive, send
 from gpiomux.datapath import fields
 from gpiomux.datapath.channel_pump import ChannelPump
+from gpiomux.datapath.debug import Debug
 from gpiomux.datapath.interfaces import Member
 from gpiomux.datapath.privileges import drop_privileges
 from gpiomux.datapath.pulse_pump import PulsePump
@@ -33,6 +35,7 @@ from gpiomux.errors import GpiomuxError, ProtocolError, UsageError
 from gpiomux.lines.backends import open_driver
 from gpiomux.netdev.ports import open_port
 from gpiomux.netdev.tuntap import PACKET_OVERHEAD_BYTES, set_send_buffer
+from gpiomux.wire.trace import LEVELS, Trace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -65,6 +68,7 @@ class _Link:
     marks_method: str
     pump: Pump | ChannelPump | PulsePump
     recorder: Recorder
+    debug: Debug
 
 
 class DatapathProcess:
@@ -99,6 +103,7 @@ class DatapathProcess:
             "stats": self._stats,
             "reset-stats": self._reset_stats,
             "record": self._record,
+            "debug": self._debug,
             "stop": self._stop,
         }
 
@@ -205,8 +210,11 @@ class DatapathProcess:
             pump = PulsePump(open_driver(transport, fds[count:]), transport, main)
         else:
             pump = Pump(open_driver(transport, fds[count:]), transport, mtu, main, draw_epoch)
+        recorder = Recorder(pump.set_tap)
+        trace = Trace(mode=transport.mode.value, datagram=transport.delivery is Delivery.DATAGRAM)
+        debug = Debug(name, trace, recorder)
         pump.interfaces.pmtus.set_mtu(mtu)
-        self._link = _Link(name, transport, mtu, port["method"], pump, Recorder(pump.set_tap))
+        self._link = _Link(name, transport, mtu, port["method"], pump, recorder, debug)
         return self._report(message, fds)
 
     def _attach(self, message: Message, fds: list[int]) -> Message:
@@ -262,9 +270,18 @@ class DatapathProcess:
         return {"name": link.name, **since}
 
     def _record(self, message: Message, _fds: list[int]) -> Message:
-        """kinds, after. Answer: see `Recorder.ask`."""
+        """kinds, after. Answer: see `Recorder.ask`; the first one also tells what link it is."""
         kinds, after = fields.words(message, "kinds", KINDS), fields.number(message, "after", FROM_NOW, _HIGHEST_NUMBER)
-        return self._running().recorder.ask(kinds, after)
+        link = self._running()
+        told = {"transport": transport_to_plain(link.transport), "mtu": link.mtu} if after == FROM_NOW else {}
+        return {**link.recorder.ask(kinds, after), **told}
+
+    def _debug(self, message: Message, _fds: list[int]) -> Message:
+        """level, one of `LEVELS`, or empty to change nothing. Answer: level."""
+        debug = self._running().debug
+        if message.get("level"):
+            debug.switch(fields.word(message, "level", LEVELS))
+        return {"level": debug.level}
 
     def _report(self, _message: Message, _fds: list[int]) -> Message:
         """Everything that is known of a link but the counters of its interfaces; changes nothing."""
@@ -318,6 +335,7 @@ def run(listener: int, connection: int, user: int) -> None:
         OSError: the chip of the lines is gone.
     """
     process = DatapathProcess(socket.socket(fileno=listener), socket.socket(fileno=connection))
+    log.set_up("gpiomux-datapath")
     ask_for_short_turns()
     drop_privileges(user, Path("/proc/self/uid_map"), Path("/proc/self/gid_map"))
     process.run()
