@@ -66,7 +66,7 @@ class ChannelReader:
         """Elements that wait to be read; as many as there are, if the writer has come round or says so."""
         if self.epoch == 0:
             return 0
-        return max(0, min(self._header[layout.WRITE] - self._read, self.elements))
+        return max(0, min(self._header[layout.WRITE] - self.taken, self.elements))
 
     def read(self) -> bytes | Outcome:
         """The next element, or why there is none."""
