@@ -35,6 +35,7 @@ OBJECTS: dict[str, dict[str, Any]] = {
     "Channels": DEFINITIONS["channels"],
     "Access to the chip": DEFINITIONS["access"],
     "The line code": DEFINITIONS["code"],
+    "Polling": DEFINITIONS["poll"],
     "Protocol ids": DEFINITIONS["protocol"],
     "A route": DEFINITIONS["routes"]["items"],
     "An XDP program": DEFINITIONS["xdp"],

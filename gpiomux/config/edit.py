@@ -5,9 +5,22 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from gpiomux.config.model import Child, Config, GpioskCode, Link, Mode, Netdev, ShmMedium, SimMedium
+from gpiomux.config.model import (
+    Child,
+    Config,
+    GpioskCode,
+    Link,
+    Mode,
+    Netdev,
+    Poll,
+    PollMode,
+    ShmMedium,
+    SimMedium,
+)
 from gpiomux.config.names import HIGHEST_MARK, RESERVED_NAMES
+from gpiomux.config.netdevs import LOWEST_MTU
 from gpiomux.config.text import quoted
+from gpiomux.config.tuning import HIGHEST_BUDGET, HIGHEST_IDLE_US, HIGHEST_PMTU, MOST_PMTUS
 from gpiomux.config.wording import nearest
 from gpiomux.errors import UsageError
 
@@ -59,8 +72,7 @@ def add_mark(config: Config, child: str, mark: int) -> Config:
         UsageError: there is no such child, the mark is out of range, or bound to another child of the link.
     """
     link, found = _find_child(config, child)
-    if not 1 <= mark <= HIGHEST_MARK:
-        raise UsageError(f"mark {mark} is out of range", hint=f"use 1..{HIGHEST_MARK}; 0 means no mark")
+    _require_mark(mark)
     for other in link.children:
         if mark in other.marks and other.name != child:
             raise UsageError(
@@ -83,6 +95,56 @@ def del_mark(config: Config, child: str, mark: int) -> Config:
     return _with_marks(config, link, found, set(found.marks) - {mark})
 
 
+def set_pmtu(config: Config, link: str, mark: int, limit_bytes: int) -> Config:
+    """The configuration with a path MTU for a mark; the same one if it is that already.
+
+    Raises:
+        UsageError: there is no such link, a number is out of range, or the link has as many as it can.
+    """
+    found = _find_link(config, link)
+    _require_mark(mark)
+    if not LOWEST_MTU <= limit_bytes <= HIGHEST_PMTU:
+        raise UsageError(f"a PMTU of {limit_bytes} bytes is out of range", hint=f"use {LOWEST_MTU}..{HIGHEST_PMTU}")
+    changed = {**dict(found.pmtu), mark: limit_bytes}
+    if len(changed) > MOST_PMTUS:
+        raise UsageError(f"{link} has {MOST_PMTUS} PMTUs already", hint="take one away first: gpiomux del-pmtu")
+    return _with_link(config, replace(found, pmtu=tuple(sorted(changed.items()))))
+
+
+def del_pmtu(config: Config, link: str, mark: int) -> Config:
+    """The configuration without a path MTU for a mark.
+
+    Raises:
+        UsageError: there is no such link, or no PMTU for the mark.
+    """
+    found = _find_link(config, link)
+    changed = dict(found.pmtu)
+    if changed.pop(mark, None) is None:
+        have = ", ".join(str(mark) for mark, _ in found.pmtu) or "none"
+        raise UsageError(f"{link} has no PMTU for mark {mark}", hint=f"marks of {link} with a PMTU: {have}")
+    return _with_link(config, replace(found, pmtu=tuple(changed.items())))
+
+
+def set_poll(config: Config, link: str, poll: Poll) -> Config:
+    """The configuration with a link that waits for its lines in another way; the same one if it does so already.
+
+    Raises:
+        UsageError: there is no such link, it cannot wait otherwise, or the options make no sense.
+    """
+    found = _find_link(config, link)
+    if isinstance(found.transport.code, GpioskCode):
+        hint = "its pulses are edges, which leave nothing to look at"
+        raise UsageError(f"{link} always waits for interrupts: its line code is gpiosk", hint=hint)
+    if poll.mode is not PollMode.AUTO and poll.idle_us is not None:
+        raise UsageError(
+            f"mode {poll.mode} takes no idle time", hint="leave out --idle: only auto looks on before it sleeps"
+        )
+    for value, highest in ((poll.idle_us, HIGHEST_IDLE_US), (poll.budget, HIGHEST_BUDGET)):
+        if value is not None and not 1 <= value <= highest:
+            raise UsageError(f"{value} is out of range", hint=f"use 1..{highest}")
+    return _with_link(config, replace(found, poll=poll))
+
+
 def without_links(config: Config, names: tuple[str, ...]) -> Config:
     """The configuration without some links; the wire of one whose other end goes becomes external.
 
@@ -102,6 +164,11 @@ def require_link(config: Config, name: str) -> None:
         UsageError: there is none.
     """
     _find_link(config, name)
+
+
+def _require_mark(mark: int) -> None:
+    if not 1 <= mark <= HIGHEST_MARK:
+        raise UsageError(f"mark {mark} is out of range", hint=f"use 1..{HIGHEST_MARK}; 0 means no mark")
 
 
 def _wire(link: Link) -> str | None:

@@ -39,6 +39,17 @@ class Mode(StrEnum):
     """Any payload with a 16-bit protocol number, from a TUN device through a packet socket."""
 
 
+class PollMode(StrEnum):
+    """What a datapath does while nothing comes."""
+
+    AUTO = "auto"
+    """It goes on looking for a while if that pays off, which it learns, and then sleeps until it is woken."""
+    IRQ = "irq"
+    """It sleeps at once."""
+    BUSY = "busy"
+    """It looks all the time, and so takes a CPU whether anybody sends or not."""
+
+
 class Bias(StrEnum):
     """What pulls an input that nobody drives."""
 
@@ -232,9 +243,6 @@ Medium = SimMedium | GpioMedium | ShmMedium
 class HandshakeCode:
     """Bundled data with request and acknowledgement: how words move over lines."""
 
-    spin: int = 400
-    """Fruitless polls of the lines before the datapath goes to sleep on their edges."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GpioskCode:
@@ -336,12 +344,29 @@ class Child:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Poll:
+    """How a datapath waits for its lines, or for its channel; the words are those of NAPI."""
+
+    mode: PollMode = PollMode.AUTO
+    idle_us: int | None = None
+    """How long `auto` goes on looking after the last word, 1..1000000, at most; None: as long as 400 looks at the lines
+    take, or 200 for `shm`."""
+    budget: int | None = None
+    """Words, or elements of a channel, after which interfaces and the daemon get their turn, 1..65536; None: 4096, or
+    64 for `shm`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Link:
     """One link: its interface, what drives it, and its children. The interface bears the link's name."""
 
     name: str
     transport: Transport
     netdev: Netdev = Netdev()
+    pmtu: tuple[tuple[int, int], ...] = ()
+    """Pairs (mark 1..2^32-1, bytes 68..65535), ascending: an IP packet that leaves with the mark is no longer."""
+    poll: Poll = Poll()
+    """Not with the code `gpiosk`."""
     children: tuple[Child, ...] = ()
 
 

@@ -34,6 +34,7 @@ from gpiomux.config.model import (
     Medium,
     Mode,
     Netdev,
+    Poll,
     ProtocolIds,
     PulseLines,
     Route,
@@ -41,6 +42,7 @@ from gpiomux.config.model import (
     SimMedium,
     Transport,
 )
+from gpiomux.config.tuning import pmtu_from_plain, pmtu_to_plain, poll_from_plain, poll_to_plain
 from gpiomux.config.xdp import xdp_from_plain, xdp_to_plain
 
 if TYPE_CHECKING:
@@ -89,8 +91,8 @@ def transport_to_plain(transport: Transport) -> Plain:
     plain: Plain = {"mode": transport.mode.value, **_medium_to(medium)}
     if transport.lines is not None and not (isinstance(medium, SimMedium) and transport.lines == sim_lines(code)):
         plain["lines"] = _lines_to(transport.lines, code)
-    if code != HandshakeCode():
-        plain["code"] = _code_to(code)
+    if isinstance(code, GpioskCode):
+        plain["code"] = {"name": "gpiosk", "interval_us": code.interval_us}
     if transport.delivery is not Delivery.RELIABLE:
         plain["delivery"] = transport.delivery.value
     if transport.tx_ring != TX_RING:
@@ -123,12 +125,6 @@ def bundle_from_plain(plain: Mapping[str, Any], code: Code) -> Bundle | PulseLin
     return Bundle(data=offsets.parse(plain["data"]), req=plain["req"], ack=plain["ack"])
 
 
-def _code_to(code: Code) -> Plain:
-    if isinstance(code, GpioskCode):
-        return {"name": "gpiosk", "interval_us": code.interval_us}
-    return {"name": "handshake", "spin": code.spin}
-
-
 # ---- links and children
 
 
@@ -147,6 +143,8 @@ def _link_from(plain: Mapping[str, Any]) -> Link:
         name=plain["name"],
         transport=transport,
         netdev=netdev,
+        pmtu=pmtu_from_plain(plain.get("pmtu", {})),
+        poll=poll_from_plain(plain.get("poll", {})),
         children=tuple(
             Child(
                 name=child["name"],
@@ -170,6 +168,10 @@ def _link_to(link: Link) -> Plain:
     ]
     default = netdev_of(link.transport.code)
     plain: Plain = {"name": link.name, **transport_to_plain(link.transport), **_netdev_to(link.netdev, default)}
+    if link.pmtu:
+        plain["pmtu"] = pmtu_to_plain(link.pmtu)
+    if link.poll != Poll():
+        plain["poll"] = poll_to_plain(link.poll)
     return {**plain, "children": children} if children else plain
 
 

@@ -38,5 +38,6 @@ def rule_faults(source: Source, broken: frozenset[Path], *, has_directory: bool 
             channels.channel_faults(links),
             gpiosk.gpiosk_faults(links),
             xdp_rules.xdp_faults(links, has_directory=has_directory),
+            tuning.pmtu_faults(links),
         )
     )

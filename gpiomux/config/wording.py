@@ -114,6 +114,10 @@ def _too_many(value: list[object], schema: dict[str, Any]) -> tuple[str, str]:
     return f"the list has {len(value)} entries", f"expected at most {schema['maxItems']}"
 
 
+def _too_full(value: dict[str, object], schema: dict[str, Any]) -> tuple[str, str]:
+    return f"the mapping has {len(value)} entries", f"expected at most {schema['maxProperties']}"
+
+
 def _too_long(value: str, schema: dict[str, Any]) -> tuple[str, str]:
     return f"the text has {len(value)} characters", f"expected at most {schema['maxLength']}"
 
@@ -127,5 +131,6 @@ SENTENCES: dict[str, Callable[[Any, dict[str, Any]], tuple[str, str]]] = {
     "minItems": _too_few,
     "maxItems": _too_many,
     "maxLength": _too_long,
+    "maxProperties": _too_full,
 }
 """For each keyword of JSON Schema that the schema uses on values: (value, schema) -> (message, expected)."""

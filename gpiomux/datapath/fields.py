@@ -14,6 +14,7 @@ from gpiomux.config.model import (
     Bundle,
     GpioskCode,
     Mode,
+    Poll,
     ProtocolIds,
     PulseLines,
     ShmMedium,
@@ -22,6 +23,7 @@ from gpiomux.config.model import (
 )
 from gpiomux.config.netdevs import HIGHEST_MTU, LOWEST_MTU
 from gpiomux.config.plain import transport_from_plain, transport_to_plain
+from gpiomux.config.tuning import HIGHEST_BUDGET, HIGHEST_IDLE_US, HIGHEST_PMTU, poll_from_plain
 from gpiomux.errors import ProtocolError
 from gpiomux.wire.codec import WIDTHS
 
@@ -94,6 +96,35 @@ def mark(message: Mapping[str, Any]) -> int:
     return number(message, "mark", 1, _HIGHEST_MARK)
 
 
+def pmtu(message: Mapping[str, Any]) -> int:
+    """The most bytes of an IP packet.
+
+    Raises:
+        ProtocolError: it is no number, or one that no packet is cut to.
+    """
+    return number(message, "bytes", LOWEST_MTU, HIGHEST_PMTU)
+
+
+def poll(message: Mapping[str, Any]) -> Poll:
+    """How a link waits for its lines.
+
+    Raises:
+        ProtocolError: it does not say so.
+    """
+    plain = message.get("poll")
+    try:
+        found = poll_from_plain(plain) if isinstance(plain, str | dict) else None
+    except ValueError:
+        found = None
+    if (
+        found is None
+        or not (found.idle_us is None or _is_number(found.idle_us, 1, HIGHEST_IDLE_US))
+        or not (found.budget is None or _is_number(found.budget, 1, HIGHEST_BUDGET))
+    ):
+        raise ProtocolError(f"datapath: poll is {_shown(plain)}, not a mode with its options")
+    return found
+
+
 def mtu(message: Mapping[str, Any], transport: Transport) -> int:
     """The MTU of a link.
 
@@ -163,7 +194,7 @@ def _code_fault(transport: Transport) -> str:
         return ""
     if not isinstance(ids, ProtocolIds) or not all(_is_number(one, 1, _HIGHEST_ID) for one in (ids.reader, ids.writer)):
         return "its protocol ids"
-    return "" if _is_number(code.spin, 0, 1_000_000) else f"spin {_shown(code.spin)}"
+    return ""
 
 
 def _are_lines(lines: Lines, code: Code) -> bool:

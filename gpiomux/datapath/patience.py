@@ -47,6 +47,11 @@ class Patience:
         self._sleeps_left = 0
         self.looks = most
 
+    @property
+    def tries(self) -> bool:
+        """Whether this is a try, and not the pause between two of them."""
+        return not self._sleeps_left
+
     def paid_off(self) -> None:
         """What was looked for has come in time."""
         if not self._sleeps_left:

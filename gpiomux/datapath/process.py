@@ -11,14 +11,14 @@ import os
 import select
 import socket
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 # Imported now and not when needed: once the user has changed, the installation may not be readable any more.
 from gpiomux import log
-from gpiomux.config.model import Delivery, GpioskCode, ShmMedium
+from gpiomux.config.model import Delivery, GpioskCode, Poll, ShmMedium
 from gpiomux.config.plain import transport_to_plain
 from gpiomux.control.packets import MAX_FDS, Message, close_all, receive, send
 from gpiomux.datapath import fields
@@ -69,6 +69,8 @@ class _Link:
     pump: Pump | ChannelPump | PulsePump
     recorder: Recorder
     debug: Debug
+    poll: Poll | None
+    """None for a line code that has no choice."""
 
 
 class DatapathProcess:
@@ -99,6 +101,9 @@ class DatapathProcess:
             "bind": self._bind,
             "unbind": self._unbind,
             "mtu": self._set_mtu,
+            "pmtu": self._set_pmtu,
+            "del-pmtu": self._del_pmtu,
+            "poll": self._set_poll,
             "report": self._report,
             "stats": self._stats,
             "reset-stats": self._reset_stats,
@@ -214,7 +219,8 @@ class DatapathProcess:
         trace = Trace(mode=transport.mode.value, datagram=transport.delivery is Delivery.DATAGRAM)
         debug = Debug(name, trace, recorder)
         pump.interfaces.pmtus.set_mtu(mtu)
-        self._link = _Link(name, transport, mtu, port["method"], pump, recorder, debug)
+        poll = None if isinstance(pump, PulsePump) else Poll()
+        self._link = _Link(name, transport, mtu, port["method"], pump, recorder, debug, poll)
         return self._report(message, fds)
 
     def _attach(self, message: Message, fds: list[int]) -> Message:
@@ -249,6 +255,29 @@ class DatapathProcess:
         link.pump.set_mtu(link.mtu)
         if link.transport.rx_ring is not None:
             link.pump.interfaces.set_send_buffer(_ring_bytes(link.transport.rx_ring, link.mtu))
+        return {}
+
+    def _set_pmtu(self, message: Message, _fds: list[int]) -> Message:
+        """mark, bytes: no longer IP packet leaves with the mark; takes the place of what was said before."""
+        mark, limit_bytes = fields.mark(message), fields.pmtu(message)
+        self._running().pump.interfaces.pmtus.put(mark, limit_bytes)
+        return {}
+
+    def _del_pmtu(self, message: Message, _fds: list[int]) -> Message:
+        """mark."""
+        link, mark = self._running(), fields.mark(message)
+        if mark not in link.pump.interfaces.pmtus.by_mark:
+            raise UsageError(f"{link.name}: has no PMTU for mark {mark}")
+        link.pump.interfaces.pmtus.remove(mark)
+        return {}
+
+    def _set_poll(self, message: Message, _fds: list[int]) -> Message:
+        """poll, as a link of the file states it."""
+        link, poll = self._running(), fields.poll(message)
+        if isinstance(link.pump, PulsePump):
+            raise UsageError(f"{link.name}: line code gpiosk always waits for interrupts")
+        link.pump.set_poll(poll)
+        link.poll = poll
         return {}
 
     def _stop(self, _message: Message, _fds: list[int]) -> Message:
@@ -292,6 +321,8 @@ class DatapathProcess:
             "link": link.name,
             "transport": transport_to_plain(link.transport),
             "mtu": link.mtu,
+            "pmtu": sorted(interfaces.pmtus.by_mark.items()),
+            "poll": None if link.poll is None else asdict(link.poll),
             "uptime_s": (time.monotonic_ns() - self._started_ns) / 1e9,
             "marks_method": link.marks_method,
             "gone": [member.name for member in interfaces if member.gone],

@@ -11,11 +11,11 @@ import select
 import time
 from typing import TYPE_CHECKING, Any
 
-from gpiomux.config.model import Bundle, Delivery, HandshakeCode
+from gpiomux.config.model import Bundle, Delivery, Poll
 from gpiomux.datapath import recorder as recorders
 from gpiomux.datapath.edges import Edges
 from gpiomux.datapath.interfaces import Interfaces
-from gpiomux.datapath.patience import Courtesy, Patience
+from gpiomux.datapath.polling import STUCK_NS, Polling
 from gpiomux.errors import UsageError
 from gpiomux.lines.handshake import Handshake
 from gpiomux.wire.endpoint import Endpoint, Settings
@@ -30,14 +30,10 @@ if TYPE_CHECKING:
     from gpiomux.datapath.recorder import Recorder
     from gpiomux.lines.driver import LineDriver
 
-WORDS_PER_TURN = 4096
-"""Readings of the lines after which interfaces and the daemon get their turn, whatever the lines do."""
 PACKETS_PER_TURN = 32
 """Taken from one interface at most, so that a flood does not keep the lines waiting."""
 OFFER_AGAIN_NS = 2_000_000
 """How long what an interface does not take waits until it is offered again, when nothing else happens."""
-STUCK_NS = 400_000_000
-"""A word that nobody takes is driven again after so long: an edge may have been lost on the way."""
 
 
 class Pump:
@@ -63,10 +59,9 @@ class Pump:
         Raises:
             OSError: the chip is gone.
         """
-        lines, code, protocol = transport.lines, transport.code, transport.protocol
+        lines, protocol = transport.lines, transport.protocol
         assert lines is not None
         assert protocol is not None
-        assert isinstance(code, HandshakeCode)
         assert isinstance(lines.into, Bundle)
         assert isinstance(lines.out, Bundle)
         width_in, width_out = len(lines.into.data), len(lines.out.data)
@@ -82,8 +77,7 @@ class Pump:
         )
         self._driver = driver
         self._edges = Edges(driver)
-        self._patience = Patience(code.spin)
-        self._courtesy = Courtesy()
+        self._polling = Polling(Poll(), time.monotonic_ns())
         self._poller = select.poll()
         self._poller.register(driver.fileno(), select.POLLIN)
         self._callbacks: dict[int, Callable[[], None]] = {}
@@ -114,7 +108,7 @@ class Pump:
             OSError: the chip is gone.
         """
         busy = self._move_words()
-        if busy:
+        if busy and not self._polling.keeps_edges:
             self._edges.lines_are_busy()
         told = self._tell_events()
         ready = self._poller.poll(0)
@@ -124,7 +118,7 @@ class Pump:
 
     def _move_words(self) -> bool:
         """Send and receive what goes without waiting; False if the lines have nothing more to say for now."""
-        endpoint, handshake = self.endpoint, self.handshake
+        endpoint, handshake, polling = self.endpoint, self.handshake, self._polling
         now_ns = time.monotonic_ns()
         endpoint.on_deadline(now_ns)
         if handshake.idle:
@@ -135,12 +129,11 @@ class Pump:
             if words:
                 handshake.load(words)
                 self._loaded = True
-        busy = handshake.run(self._patience.looks, WORDS_PER_TURN)
+        busy = handshake.run(polling.looks, polling.budget)
         if busy:
-            self._patience.paid_off()
-        elif handshake.mid_frame:  # that nothing follows the end of a frame says nothing about the peer
-            self._patience.in_vain()
-            busy = self._courtesy.give_way(handshake.pending)
+            polling.words_moved(now_ns)
+        else:
+            busy = polling.goes_on(handshake, now_ns)
         if handshake.received:
             endpoint.receive(handshake.received, time.monotonic_ns())
             handshake.received.clear()
@@ -164,7 +157,7 @@ class Pump:
         that changes meanwhile is seen by one look or the other, or raises an edge. Where edges cost much, a short
         pause is slept through by the clock.
         """
-        if self._edges.nap():
+        if not self._polling.keeps_edges and self._edges.nap():
             return []
         self._edges.switch_on()
         ready: list[tuple[int, int]] = []
@@ -213,6 +206,10 @@ class Pump:
         """
         for packet in self.interfaces.leaving(member, PACKETS_PER_TURN):
             self.endpoint.send(packet)
+
+    def set_poll(self, poll: Poll) -> None:
+        """Wait for the lines in another way from now on."""
+        self._polling.set(poll)
 
     def set_mtu(self, mtu: int) -> None:
         """Tell the MTU of the link's own interface."""

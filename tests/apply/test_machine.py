@@ -201,7 +201,7 @@ def test_what_needs_no_new_process_gets_none(real: Real) -> None:
 def test_another_transport_gets_a_new_process_for_this_link_only(real: Real) -> None:
     real.lead(config("children: [{name: child1, marks: [7]}]"))
     pids = real.pid("geth0"), real.pid("geth1")
-    done = real.lead(config("code: {name: handshake, spin: 7}, children: [{name: child1, marks: [7]}]"))
+    done = real.lead(config("tx_ring: 7, children: [{name: child1, marks: [7]}]"))
     assert [line[0] + line.split()[1] for line in done] == [
         "-mark",
         "-child",

@@ -20,7 +20,6 @@ from gpiomux.config.model import (
     Faults,
     GpioMedium,
     GpioskCode,
-    HandshakeCode,
     Idle,
     Lines,
     LineSource,
@@ -49,10 +48,8 @@ def names(longest: int = 15) -> st.SearchStrategy[str]:
 
 U64 = st.integers(1, 2**64 - 1)
 PROTOCOLS = st.builds(ProtocolIds, reader=U64, writer=U64)
-CODES = st.builds(HandshakeCode, spin=st.integers(0, 1_000_000))
 DELIVERIES = st.fixed_dictionaries(
     {
-        "code": CODES,
         "delivery": st.sampled_from(Delivery),
         "tx_ring": st.integers(1, 4096),
         "rx_ring": st.none() | st.integers(1, 4096),

@@ -38,7 +38,7 @@ def test_what_is_default_is_left_out() -> None:
     config = load_text(
         "links:\n"
         "- {name: a, mode: raw, medium: sim, wire: {name: w, end: a, external: false},\n"
-        "   protocol: {reader: 1, writer: 2}, code: {name: handshake, spin: 400}, faults: {},\n"
+        "   protocol: {reader: 1, writer: 2}, code: {name: handshake}, poll: auto, pmtu: {}, faults: {},\n"
         "   mtu: 1500, up: true, netns: null, addresses: [], routes: [],\n"
         "   lines: {out: {data: 0-7, req: 8, ack: 25}, in: {data: 16-23, req: 24, ack: 9}},\n"
         "   children: [{name: c, marks: [], mtu: 1500, up: true, netns: null}]}\n"
@@ -84,6 +84,9 @@ def test_what_is_not_default_is_canonical() -> None:
         {"to": "::/0", "via": "fd00::2"},
         {"to": "0.0.0.0/0"},
     ]
+    assert near["pmtu"] == {"7": 1280, "9": 65535, "61440": 68}
+    assert near["poll"] == {"mode": "auto", "idle_us": 500, "budget": 16}
+    assert far["poll"] == "busy"
     assert near["children"][0] == {
         "name": "child.1",
         "marks": [7, 9],

@@ -96,6 +96,7 @@ def test_model_and_schema_have_the_same_words() -> None:
     assert properties("bundle") == fields(model.Bundle) | fields(model.PulseLines)
     assert properties("faults") == fields(model.Faults)
     assert properties("access") == fields(model.GpioMedium)
+    assert properties("poll") == fields(model.Poll)
     assert properties("code") == {"name"} | fields(model.HandshakeCode) | fields(model.GpioskCode)
     assert set(SCHEMA["$defs"]["routes"]["items"]["properties"]) == fields(model.Route)
     assert properties("lines") == {"from" if name == "sources" else name for name in fields(model.Lines)} - {"into"} | {
@@ -109,6 +110,7 @@ def test_model_and_schema_have_the_same_words() -> None:
 def test_model_and_schema_have_the_same_choices() -> None:
     link = SCHEMA["$defs"]["link"]["properties"]
     assert link["mode"]["enum"] == [mode.value for mode in model.Mode]
+    assert SCHEMA["$defs"]["poll"]["properties"]["mode"]["enum"] == [mode.value for mode in model.PollMode]
     assert SCHEMA["$defs"]["code"]["properties"]["name"]["enum"] == ["handshake", "gpiosk"]
 
 
@@ -117,7 +119,8 @@ def test_descriptions_state_the_defaults_of_the_model() -> None:
     mtus = f"Default: {model.Netdev().mtu}, with `code: gpiosk` {model.GPIOSK_MTU}."
     assert mtus in link["mtu"]["description"]
     assert f"Default: {str(model.Netdev().up).lower()}." in link["up"]["description"]
-    assert f"Default: {model.HandshakeCode().spin}." in code["spin"]["description"]
+    poll = SCHEMA["$defs"]["poll"]["properties"]
+    assert f"Default: {model.Poll().mode}." in poll["mode"]["description"]
     assert f"Default: {model.GpioskCode().interval_us}." in code["interval_us"]["description"]
     assert "Default: handshake." in link["code"]["description"]
 

@@ -15,7 +15,6 @@ from gpiomux.config.model import (
     Bundle,
     Faults,
     GpioskCode,
-    HandshakeCode,
     Lines,
     Mode,
     ProtocolIds,
@@ -41,7 +40,6 @@ TRANSPORTS = [
         protocol=ProtocolIds(reader=1, writer=2**64 - 1),
         medium=SimMedium(wire="w", end="b", faults=Faults(flip_rate=0.1, stuck=((16, 1),))),
         lines=Lines(out=Bundle(data=(0,), req=1, ack=17), into=Bundle(data=(16, 20, 21, 22), req=18, ack=2)),
-        code=HandshakeCode(spin=0),
     ),
     Transport(
         mode=Mode.ETH, protocol=ProtocolIds(reader=3, writer=3), medium=SimMedium(wire="w", end="a"), lines=SIM_LINES
@@ -131,8 +129,7 @@ def bundles(**changes: Any) -> dict[str, Any]:
         {"protocol": {"reader": 1, "writer": 2**64}},
         {"protocol": {"reader": "1", "writer": 1}},
         {"protocol": {"reader": True, "writer": 1}},
-        {"code": {"name": "handshake", "spin": -1}},
-        {"code": {"name": "handshake", "spin": "many"}},
+        {"code": {"name": "handshake", "interval_us": 64}},
         {"code": {"speed": 1}},
         {"tx_ring": 0},
         {"tx_ring": None},
@@ -153,7 +150,7 @@ def bundles(**changes: Any) -> dict[str, Any]:
         {"code": "gpiosk"},
         {"mode": "eth", "code": {"name": "gpiosk", "interval_us": 0}},
         {"mode": "eth", "code": {"name": "gpiosk", "interval_us": "short"}},
-        {"mode": "eth", "code": {"name": "gpiosk", "spin": 3}},
+        {"mode": "eth", "code": {"name": "gpiosk", "interval_us": "many"}},
         bundles() | {"mode": "eth", "code": "gpiosk"},
         {"mode": "eth", "code": "gpiosk", "lines": {"out": {"ctl": 0, "data": 0}, "in": {"ctl": 16, "data": 17}}},
         {"mode": "eth", "code": "gpiosk", "lines": {"out": {"ctl": 0, "data": [1]}, "in": {"ctl": 16, "data": 17}}},
@@ -170,7 +167,7 @@ JSON: st.SearchStrategy[Any] = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
     lambda children: (
         st.lists(children, max_size=3)
-        | st.dictionaries(st.sampled_from(("name", "end", "reader", "data", "req", "out", "in", "spin")), children)
+        | st.dictionaries(st.sampled_from(("name", "end", "reader", "data", "req", "out", "in", "code")), children)
     ),
     max_leaves=8,
 )

@@ -117,7 +117,7 @@ def hostile_messages() -> Iterator[dict[str, Any]]:
         yield {**GOOD_START, "transport": {**GOOD_TRANSPORT, "protocol": {"reader": odd, "writer": odd}}}
         yield {**GOOD_START, "transport": {**GOOD_TRANSPORT, "wire": {"name": odd, "end": odd}}}
         yield {**GOOD_START, "transport": {**GOOD_TRANSPORT, "lines": {"out": odd, "in": odd}}}
-        yield {**GOOD_START, "transport": {**GOOD_TRANSPORT, "code": {"name": "handshake", "spin": odd}}}
+        yield {**GOOD_START, "transport": {**GOOD_TRANSPORT, "code": {"name": "gpiosk", "interval_us": odd}}}
         for name in GOOD_PORT:
             yield {**GOOD_START, "port": {**GOOD_PORT, name: odd}}
         yield {"do": "attach", "child": odd, "port": GOOD_PORT}

@@ -8,7 +8,6 @@ from gpiomux.config.model import (
     Bundle,
     Child,
     Config,
-    HandshakeCode,
     Lines,
     Link,
     Mode,
@@ -37,7 +36,7 @@ _WIRES = {"geth0": ("cable0", "a"), "geth1": ("cable0", "b"), "geth2": ("cable1"
 
 
 def transport(
-    mode: Mode = Mode.NET_HDR, *, wire: str = "cable0", end: str = "a", reader: int = 1, spin: int = 400
+    mode: Mode = Mode.NET_HDR, *, wire: str = "cable0", end: str = "a", reader: int = 1
 ) -> Transport:
     """A transport over simulated lines."""
     return Transport(
@@ -45,7 +44,6 @@ def transport(
         protocol=ProtocolIds(reader=reader, writer=2),
         medium=SimMedium(wire=wire, end=end),
         lines=LINES,
-        code=HandshakeCode(spin=spin),
     )
 
 
