@@ -8,7 +8,7 @@ from __future__ import annotations
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from gpiomux.config import channels, gpiosk, lines, names, netdevs, wires, xdp_rules
+from gpiomux.config import channels, gpiosk, lines, names, netdevs, tuning, wires, xdp_rules
 from gpiomux.config.spot import Spot
 
 if TYPE_CHECKING:
