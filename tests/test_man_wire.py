@@ -7,8 +7,9 @@ from pathlib import Path
 
 from gpiomux.wire import codec, frame, peering, record, session, stream, timing
 from gpiomux.wire.codec import Encoder
-from gpiomux.wire.frame import Ack, Data, Hello, WireMode
+from gpiomux.wire.frame import Ack, Data, Hello, Probe, WireMode
 from gpiomux.wire.packet import Packet
+from gpiomux.wire.probing import PATTERN
 from gpiomux.wire.record import FIRST, LAST, Record
 
 PAGE = (Path(__file__).parents[1] / "man" / "gpiomux-wire.7").read_text()
@@ -34,6 +35,8 @@ def test_the_byte_examples_are_what_the_code_says() -> None:
     piece = Record(FIRST | LAST, packet).encode()
     hello, data = frame.encode(HELLO), frame.encode(Data(0, 0, piece))
     ack, short = frame.encode(Ack(len(piece), ((600, 512),))), frame.encode(Ack(len(piece)))
+    pattern = b"\0%b\0" % PATTERN[:16]
+    probe = frame.encode(Probe(1, 40, 0, 0, 0, pattern))
     eight, two = Encoder(8), Encoder(2)
     assert examples() == [
         ("hello", hello),
@@ -46,6 +49,9 @@ def test_the_byte_examples_are_what_the_code_says() -> None:
         ("words", eight.encode(ack)),
         ("ack", short),
         ("words of 2 bits", two.encode(short)),
+        ("probe", probe),
+        ("words", eight.encode(probe)),
+        ("reply", frame.encode(Probe(1, 52, 1, 1, 0, pattern, reply=True))),
     ]
 
 
@@ -70,6 +76,7 @@ def test_the_numbers_are_those_of_the_code() -> None:
         f"1 to {timing.MAX_FRAME_DATA_BYTES} bytes of the stream",
         f"length of the piece, at most {record.MAX_PIECE_BYTES}",
         f"0 to {record.LANES - 1}",
+        f"{frame.MIN_PATTERN_BYTES} to {frame.MAX_PATTERN_BYTES} bytes of the pattern",
     ):
         assert words in TEXT, words
 
@@ -84,4 +91,4 @@ def test_every_field_has_its_offset() -> None:
             position = 0
         assert int(offset) == position, rows
         position += sizes.get(size, 0)
-    assert len(rows) == 8 + 4 + 3 + 3 + 5
+    assert len(rows) == 8 + 4 + 3 + 3 + 5 + 8

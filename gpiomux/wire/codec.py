@@ -17,6 +17,8 @@ from gpiomux.wire import cobs
 from gpiomux.wire.tap import Damage
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from gpiomux.wire.counters import Counters
     from gpiomux.wire.tap import FrameTap
 
@@ -61,12 +63,14 @@ class Decoder:
         tap: sees every frame that comes, also what is damaged; None: nobody looks.
     """
 
-    def __init__(self, width: int, counters: Counters) -> None:
+    def __init__(self, width: int, counters: Counters, on_damaged: Callable[[bytes], None] | None = None) -> None:
+        """Begin between two frames; `on_damaged` is given the line bytes of each frame that is none any more."""
         self._width = width
         self._per_byte = 8 // width
         self._end = bytes(end_words(width))
         self._counters = counters
         self.tap: FrameTap | None = None
+        self._on_damaged = on_damaged
         self._words = bytearray()
         # The frame before may have left zeros of its end in front, and the end of this one may have begun.
         self._limit = MAX_LINE_BYTES * self._per_byte + 2 * len(self._end)
@@ -86,7 +90,7 @@ class Decoder:
             search_from = 0
             if self._discarding:
                 self._discarding = False
-            elif line and (frame := self._unpack(line)) is not None:
+            elif line and (frame := self._unpack(self._join(line))) is not None:
                 frames.append(frame)
         if len(buffer) > self._limit:
             if not self._discarding:
@@ -96,8 +100,16 @@ class Decoder:
             del buffer[: -len(self._end)]
         return frames
 
-    def _unpack(self, words: bytes) -> bytes | None:
-        line = self._join(words)
+    def _unpack(self, line: bytes) -> bytes | None:
+        frame = self._check(line)
+        if frame is None:
+            if self._on_damaged is not None:
+                self._on_damaged(line)
+        elif self.tap is not None:
+            self.tap.frame(False, frame, Damage.NONE)
+        return frame
+
+    def _check(self, line: bytes) -> bytes | None:
         if line[0] != START:
             self._counters.rx_framing_errors += 1
             self._tell(line, Damage.FRAMING)
@@ -116,8 +128,6 @@ class Decoder:
             self._counters.rx_crc_errors += 1
             self._tell(checked, Damage.CRC)
             return None
-        if self.tap is not None:
-            self.tap.frame(False, frame, Damage.NONE)
         return frame
 
     def _tell(self, data: bytes, damage: Damage) -> None:

@@ -15,9 +15,10 @@ from gpiomux.wire.codec import Decoder, Encoder
 from gpiomux.wire.counters import Counters
 from gpiomux.wire.events import Event, LinkDown, LinkUp, PacketReceived
 from gpiomux.wire.flow import flow_of
-from gpiomux.wire.frame import Data, Hello, WireMode
+from gpiomux.wire.frame import Data, Hello, Probe, WireMode
 from gpiomux.wire.packet import MAX_PACKET_BYTES, Packet
 from gpiomux.wire.peering import BROKEN, Peering
+from gpiomux.wire.probing import Probing
 from gpiomux.wire.session import Session
 from gpiomux.wire.stream import WINDOW_BYTES
 from gpiomux.wire.tap import Damage
@@ -64,6 +65,7 @@ class Endpoint:
     Attributes:
         counters: what has been counted so far.
         peering: the state of the carrier, to be read only.
+        probing: whoever wants to probe the line asks here.
     """
 
     def __init__(self, settings: Settings, draw_epoch: Callable[[], int], now_ns: int) -> None:
@@ -80,13 +82,14 @@ class Endpoint:
         self.peering = Peering(own, draw_epoch, now_ns)
         self._settings = settings
         self._encoder = Encoder(settings.width_out)
-        self._decoder = Decoder(settings.width_in, self.counters)
+        self._pace = Pace()
+        self.probing = Probing(self.counters, self._pace)
+        self._decoder = Decoder(settings.width_in, self.counters, self.probing.on_damaged)
         self._tap: FrameTap | None = None
         self._events: deque[Event] = deque()
         self._session: Session | None = None
         """While there is a carrier."""
         self._held = False
-        self._pace = Pace()
         self._going: _Going | None = None
         """The frame that `to_send` gave last, until it has gone out."""
 
@@ -143,6 +146,8 @@ class Endpoint:
             self.peering.hears_frame(now_ns)
             if isinstance(received, Hello):
                 self._on_hello(received, now_ns)
+            elif isinstance(received, Probe):
+                self.probing.on_probe(received, now_ns)
             elif self._session is not None:
                 if isinstance(received, Data):
                     self._on_data(self._session, received, now_ns)
@@ -210,7 +215,12 @@ class Endpoint:
     def _next_frame(self, now_ns: int) -> frames.Frame | None:
         if self.peering.hello_due(now_ns):
             return self.peering.say_hello(now_ns)
-        return None if self._session is None else self._session.next_frame(now_ns)
+        session = None if self.probing.first else self._session
+        frame = None if session is None else session.next_frame(now_ns)
+        if frame is None:
+            return self.probing.next_frame(now_ns)
+        self.probing.give_way()
+        return frame
 
     def gone_out(self, now_ns: int) -> None:
         """The peer has taken the last word of what `to_send` gave: timers of that frame start."""
@@ -233,6 +243,8 @@ class Endpoint:
         deadlines_ns = [self.peering.deadline_ns(can_say=can_send)]
         if self._session is not None and can_send:
             deadlines_ns.append(self._session.deadline_ns())
+        if self.probing.waits and can_send:
+            deadlines_ns.append(0)
         return min((time_ns for time_ns in deadlines_ns if time_ns is not None), default=None)
 
     def on_deadline(self, now_ns: int) -> None:

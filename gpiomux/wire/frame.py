@@ -3,11 +3,13 @@
     hello  0x10 | flags    version u8, mode u8, mtu u16, reader u64, writer u64, epoch u64, peer epoch u64
     data   0x20            position u16, acknowledgement u16, then bytes of the stream
     ack    0x30            acknowledgement u16, then ranges received beyond it: position u16, length u16 each
+    probe  0x40 | flags    number u32, received u32, damaged u32, patterns u32, wrong bits u32, 0 u8, pattern, 0 u8
 
 Flag of a hello: 1, this end sends datagrams, that is, resends nothing. `position` is that of the first byte of data;
 `acknowledgement` is the position expected next: all before it has arrived. Positions count from 0 in each session and
 are said modulo 2^16. Between ends that send datagrams they are said modulo 2^32, and `acknowledgement` is the upper
-half of the position. The bytes are described for other implementations in gpiomux-wire(7).
+half of the position. Flag of a probe: 1, it is the reply to one. The bytes are described for other implementations in
+gpiomux-wire(7).
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from enum import IntEnum
 
 VERSION = 1
 DATAGRAM = 1
+REPLY = 1
 POSITION_MODULUS = 1 << 16
 DATAGRAM_POSITION_MODULUS = 1 << 32
 
@@ -25,6 +28,11 @@ _HELLO = struct.Struct(">BBBHQQQQ")
 _DATA = struct.Struct(">BHH")
 _ACK = struct.Struct(">BH")
 _RANGE = struct.Struct(">HH")
+_PROBE = struct.Struct(">BIIIII")
+
+PROBE_FIELDS_BYTES = _PROBE.size
+MIN_PATTERN_BYTES, MAX_PATTERN_BYTES = 16, 512
+"""Of a probe: enough to be recognised when it is damaged, and no more than a frame of data has."""
 
 
 class Kind(IntEnum):
@@ -33,6 +41,7 @@ class Kind(IntEnum):
     HELLO = 1
     DATA = 2
     ACK = 3
+    PROBE = 4
 
 
 class WireMode(IntEnum):
@@ -91,7 +100,30 @@ class Ack:
     ranges: tuple[tuple[int, int], ...] = ()
 
 
-Frame = Hello | Data | Ack
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """A question whether the peer is there, or the reply to one. All numbers are said modulo 2^32.
+
+    Attributes:
+        number: chosen by whoever asks, and said again in the reply.
+        received: right frames that the sender of this one has received.
+        damaged: frames that came damaged to it.
+        patterns: patterns that it has compared, of right and damaged probes and replies.
+        wrong_bits: wrong bits that it has found in them.
+        body: the pattern between two zero bytes.
+        reply: this is the reply.
+    """
+
+    number: int
+    received: int
+    damaged: int
+    patterns: int
+    wrong_bits: int
+    body: bytes
+    reply: bool = False
+
+
+Frame = Hello | Data | Ack | Probe
 
 
 def encode(frame: Frame) -> bytes:
@@ -101,6 +133,9 @@ def encode(frame: Frame) -> bytes:
     if isinstance(frame, Ack):
         ranges = b"".join([_RANGE.pack(position, length) for position, length in frame.ranges])
         return _ACK.pack(Kind.ACK << 4, frame.acknowledgement) + ranges
+    if isinstance(frame, Probe):
+        counted = (frame.received, frame.damaged, frame.patterns, frame.wrong_bits)
+        return _PROBE.pack(Kind.PROBE << 4 | (REPLY if frame.reply else 0), frame.number, *counted) + frame.body
     return _HELLO.pack(
         Kind.HELLO << 4 | (DATAGRAM if frame.datagram else 0),
         frame.version,
@@ -137,4 +172,7 @@ def decode(data: bytes) -> Frame | None:
             peer_epoch=peer_epoch,
             datagram=bool(flags & DATAGRAM),
         )
+    if kind == Kind.PROBE and MIN_PATTERN_BYTES <= len(data) - _PROBE.size - 2 <= MAX_PATTERN_BYTES:
+        _, number, received, damaged, patterns, wrong_bits = _PROBE.unpack_from(data)
+        return Probe(number, received, damaged, patterns, wrong_bits, data[_PROBE.size :], bool(flags & REPLY))
     return None

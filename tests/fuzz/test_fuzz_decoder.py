@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from gpiomux.wire import frame as frames
 from gpiomux.wire.codec import WIDTHS, Decoder, Encoder
-from gpiomux.wire.frame import Ack, Data
+from gpiomux.wire.frame import Ack, Data, Probe
+from gpiomux.wire.probing import PATTERN
 from gpiomux.wire.record import FIRST, LAST, Record
 from tests.fuzz import fuzz_decoder
 from tests.fuzz.fuzz_decoder import one_input
@@ -23,7 +24,10 @@ def test_any_words(words: bytes) -> None:
         one_input(bytes([4 | number]) + words)
 
 
-@given(st.lists(st.tuples(st.integers(0, 3), st.sampled_from((0x10, 0x20, 0x30)), st.binary(max_size=60)), max_size=20))
+KINDS = (0x10, 0x20, 0x30, 0x40, 0x41)
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.sampled_from(KINDS), st.binary(max_size=60)), max_size=20))
 @settings(max_examples=INPUTS)
 def test_any_frames(described: list[tuple[int, int, bytes]]) -> None:
     data = b"".join(bytes([late << 6 | 1 + len(rest), kind]) + rest for late, kind, rest in described)
@@ -41,6 +45,14 @@ def test_frames_reach_the_records(monkeypatch: pytest.MonkeyPatch, delivery: int
     one_input(bytes([delivery]) + b"".join(bytes([len(one)]) + one for one in said))
     assert ends[-1].counters.rx_packets == 1
     assert ends[-1].counters.rx_frames == 3
+
+
+def test_frames_reach_the_probes(monkeypatch: pytest.MonkeyPatch) -> None:
+    ends = []
+    monkeypatch.setattr(fuzz_decoder, "drain", lambda end, _now_ns: ends.append(end))
+    probe = frames.encode(Probe(1, 0, 0, 0, 0, b"\0%b\0" % PATTERN[:16]))
+    one_input(bytes([0, len(probe)]) + probe)
+    assert ends[-1].probing.own.patterns == 1
 
 
 def test_a_fault_would_be_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
