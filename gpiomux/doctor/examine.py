@@ -61,7 +61,9 @@ def examine(machine: Machine, config: Config | None) -> list[Finding]:
         return findings
     blind = next((it.subject for it in findings if it.subject in _SIGHT and it.state is not State.OK), "")
     scene = links.Scene(machine=machine)
-    if needs.gpio and not blind:
+    if blind and needs.gpio:
+        findings.append(unknown(SHARED, blind))
+    elif needs.gpio:
         scene = links.Scene(machine=machine, chips=machine.chips(), owners=machine.owners())
         findings.append(_check_shared(scene, config))
     for link in config.links:
