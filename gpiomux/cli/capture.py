@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
 import time
 
 from gpiomux.cli import ask, output, pcapng
-from gpiomux.cli.recording import Recording
+from gpiomux.cli.recording import Recording, until_interrupted
 from gpiomux.errors import UsageError
 from gpiomux.version import VERSION
 
@@ -40,13 +39,10 @@ def capture(link: str, write: str | None, count: int | None, seconds: int | None
         description = _description(recording)
         with _opened(write) as file:
             captured = Capture(file, link, description)
-            before = signal.signal(signal.SIGTERM, signal.default_int_handler)
             try:
-                _run(recording, captured, count, seconds)
-            except KeyboardInterrupt:
-                pass  # the usual end
+                with until_interrupted():
+                    _run(recording, captured, count, seconds)
             finally:
-                signal.signal(signal.SIGTERM, before)
                 captured.end()
     return 0
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import sys
 import time
-from contextlib import suppress
 
 from gpiomux.cli import ask, output
-from gpiomux.cli.recording import Recording
+from gpiomux.cli.recording import Recording, until_interrupted
 from gpiomux.errors import UsageError
 from gpiomux.wire.trace import LEVELS, Trace
 
@@ -30,7 +29,7 @@ def debug(link: str, level: str | None, follow: bool) -> int:
         raise UsageError("--follow shows nothing at level off", hint="say 'packets' or 'frames'")
     with ask.keeper("debug") as asked:
         if follow:
-            with suppress(KeyboardInterrupt):
+            with until_interrupted():
                 _follow(asked, link, kinds)
             return 0
         now = asked.ask("debug", {"link": link, "level": level or ""})["level"]

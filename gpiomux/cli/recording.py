@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from base64 import b64decode
+from contextlib import contextmanager
 
 from gpiomux.frozen import Frozen
 
 TYPE_CHECKING = False  # as of `typing`, whose import a short command can do without
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from typing import Any
 
     from gpiomux.control.client import Client
@@ -69,3 +71,20 @@ class Recording:
         self._after: int = answer["next"]
         self._more: bool = answer["more"]
         return answer
+
+
+@contextmanager
+def until_interrupted() -> Iterator[None]:
+    """End the block, and nothing else, with Ctrl-C or SIGTERM: that is how whoever watches a link stops.
+
+    *Threads and processes:* the main thread only. Also works where a shell has started the command in the background,
+    with SIGINT ignored.
+    """
+    before = {number: signal.signal(number, signal.default_int_handler) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    except KeyboardInterrupt:
+        pass
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
