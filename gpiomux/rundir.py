@@ -92,6 +92,11 @@ class RunDir(Frozen):
         return self.root / "channels"
 
     @property
+    def xdp(self) -> Path:
+        """Directory of the records of XDP programs."""
+        return self.root / "xdp"
+
+    @property
     def wires(self) -> Path:
         """Directory of the simulated wires."""
         return self.root / "wires"

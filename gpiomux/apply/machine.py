@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Self, assert_never
 from gpiomux.aggregator.node import Access
 from gpiomux.apply.observe import look_at
 from gpiomux.apply.real_lines import chips_of, node_of, rest_lines
+from gpiomux.apply.xdp_programs import XdpPrograms, forget
 from gpiomux.channels.files import make_channel, open_channels, remove_channel
 from gpiomux.config.gathered import consumer
 from gpiomux.config.model import GpioMedium, ShmMedium
@@ -36,6 +37,7 @@ from gpiomux.plan.state import (
     Resource,
     Route,
     Wire,
+    Xdp,
 )
 
 if TYPE_CHECKING:
@@ -75,6 +77,7 @@ class KernelMachine:
         self._followers: dict[Address, list[Address]] = {}
         """Address that was removed -> ours of its network that came after it: the first is the source of packets."""
         self._sockets: dict[str | None, tuple[Rtnl, ExitStack]] = {}
+        self._programs = XdpPrograms(rundir)
 
     def __enter__(self) -> Self:
         return self
@@ -84,6 +87,7 @@ class KernelMachine:
     ) -> None:
         for name in list(self._sockets):
             self._leave(name)
+        self._programs.close()
         self._datapaths.end_unused()
 
     def look(self, scope: Scope) -> Observed:
@@ -111,6 +115,8 @@ class KernelMachine:
                 make_channel(self._rundir, path, size_bytes)
             case Interface():
                 self._create_interface(resource)
+            case Xdp():
+                self._programs.attach(self._rtnl(resource.netns), resource)
             case Address():
                 self._rtnl(resource.netns).add_address(resource.interface, resource.address)
                 self._addresses.add(resource)
@@ -140,6 +146,7 @@ class KernelMachine:
                 raise
         if isinstance(resource, Interface):
             self._interfaces.pop(resource.name, None)
+            forget(self._rundir, resource.name)
         elif isinstance(resource, Address):
             self._addresses.discard(resource)
 
@@ -151,6 +158,9 @@ class KernelMachine:
         """
         if isinstance(new, Chip):
             chips_of(self._rundir).change_access(new.link, _access(new))
+            return
+        if isinstance(old, Xdp) and isinstance(new, Xdp):
+            self._programs.replace(self._rtnl(new.netns), old, new)
             return
         assert isinstance(old, Interface)
         assert isinstance(new, Interface)
@@ -174,6 +184,8 @@ class KernelMachine:
                 remove_channel(self._rundir, path)
             case Interface():
                 self._rtnl(resource.netns).delete_link(resource.name)
+            case Xdp():
+                self._programs.detach(self._rtnl(resource.netns), resource)
             case Address():
                 self._remove_address(resource)
             case Route():
@@ -226,6 +238,7 @@ class KernelMachine:
     def _create_interface(self, wanted: Interface) -> None:
         if wanted.name == wanted.link:
             self._datapaths.prepare()  # its datapath comes later in the plan
+        forget(self._rundir, wanted.name)  # what an interface of this name had before
         rtnl = self._rtnl(wanted.netns)
         fd = open_tun(wanted.name, wanted.kind, wanted.netns)
         try:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from gpiomux.aggregator.inventory import read_chips
 from gpiomux.aggregator.node import Access, read_access
 from gpiomux.apply.real_lines import chips_of
+from gpiomux.apply.xdp_programs import observed_program
 from gpiomux.channels.files import list_channels
 from gpiomux.config.plain import transport_from_plain
 from gpiomux.errors import MachineError
@@ -52,13 +53,17 @@ _init_net); they cannot be removed and are in nobody's way."""
 
 @dataclass(slots=True)
 class _Findings:
-    owner: str
-    """Of what is ours, as its tags have it."""
+    rundir: RunDir
     state: set[Resource] = field(default_factory=set)
     broken: set[Key] = field(default_factory=set)
     foreign: set[Foreign] = field(default_factory=set)
     borrowed: set[str] = field(default_factory=set)
     silent: set[str] = field(default_factory=set)
+
+    @property
+    def owner(self) -> str:
+        """Of what is ours, as its tags have it."""
+        return self.rundir.owner
 
     def frozen(self) -> Observed:
         return Observed(
@@ -82,7 +87,7 @@ def observe(rundir: RunDir, datapaths: Datapaths, namespaces: Iterable[str]) -> 
     Raises:
         MachineError: something cannot be looked at.
     """
-    found = _Findings(rundir.owner)
+    found = _Findings(rundir)
     _look_at_network(None, found)
     _look_at_named_networks(namespaces, found)
     _look_at_wires(rundir, found)
@@ -102,7 +107,7 @@ def look_at(scope: Scope, rundir: RunDir, datapaths: Datapaths) -> Observed:
     Raises:
         MachineError: something cannot be looked at.
     """
-    found = _Findings(rundir.owner)
+    found = _Findings(rundir)
     if None in scope.networks:
         _look_at_network(None, found)
     _look_at_named_networks((name for name in scope.networks if name is not None), found)
@@ -157,6 +162,11 @@ def _note_interface(name: str | None, link: LinkInfo, found: _Findings) -> bool:
         name=link.name, link=owner, kind=link.kind, netns=name, mtu=link.mtu, mac=link.mac, up=link.up
     )
     found.state.add(interface)
+    program = observed_program(found.rundir, name, link)
+    if isinstance(program, Foreign):
+        found.foreign.add(program)
+    elif program is not None:
+        found.state.add(program)
     return True
 
 

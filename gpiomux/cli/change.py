@@ -33,7 +33,7 @@ def apply(file: str, confirm: int | None, reset_overlay: bool) -> int:
     if client is None:
         from gpiomux.config import load
 
-        load.load_text(text, name)  # so that a file which cannot be applied starts no daemon
+        load.load_text(text, name, ask.path_of(file))  # so that a file which cannot be applied starts no daemon
         client = ask.started()
     args = {"text": text, "file": name, "path": ask.path_of(file)}
     answer = perform(client, "apply", {**args, "confirm_s": confirm or 0, "reset_overlay": reset_overlay})

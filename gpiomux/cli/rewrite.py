@@ -83,7 +83,7 @@ def require_applied(text: str, path: str, running: Mapping[str, Any]) -> None:
         ConflictError: it says something else.
     """
     try:
-        config = load.load_text(text, path)
+        config = load.load_text(text, path, path)
         for edit in running["overlay"]:
             config = edited(config, edit["verb"], edit["args"])
     except (ConfigError, UsageError):

@@ -30,7 +30,7 @@ def validate(file: str, json: bool) -> int:
 
     text, name = ask.read_text(file)
     try:
-        config = load.load_text(text, name)
+        config = load.load_text(text, name, ask.path_of(file))
     except ConfigError as error:
         if not json:
             raise
@@ -50,7 +50,7 @@ def plan(file: str, json: bool, reset_overlay: bool) -> int:
         GpiomuxError: the file, or what the daemon says about it.
     """
     text, name = ask.read_text(file)
-    return _compare(ask.read("plan", {"text": text, "file": name, "reset_overlay": reset_overlay}), json)
+    return _compare(ask.read("plan", {"text": text, "file": name, "path": ask.path_of(file), "reset_overlay": reset_overlay}), json)
 
 
 def show(json: bool) -> int:

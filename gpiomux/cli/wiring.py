@@ -38,7 +38,7 @@ def _wiring(file: str, peer_file: str | None) -> Wiring:
     from gpiomux.config import load
 
     text, name = ask.read_text(file)
-    config = load.load_text(text, name)
+    config = load.load_text(text, name, ask.path_of(file))
     if peer_file is None:
         return wiring_of_one(config, os.path.basename(name))
     peer_text, peer_name = ask.read_text(peer_file)

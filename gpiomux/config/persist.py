@@ -28,7 +28,7 @@ def edited_text(text: str, file: str, verb: str, args: Mapping[str, Any]) -> str
 
     Args:
         text: the configuration.
-        file: its name, for messages.
+        file: its absolute path.
         verb: `add-child`, `del-child`, `add-mark` or `del-mark`.
         args: as the verb has them on the control socket.
 
@@ -37,7 +37,7 @@ def edited_text(text: str, file: str, verb: str, args: Mapping[str, Any]) -> str
         UsageError: the edit makes no sense there, as `gpiomux.config.edit` has it.
         UnsupportedError: the text is written in a way in which it cannot be changed.
     """
-    config = load.load_text(text, file)
+    config = load.load_text(text, file, file)
     wanted = edited(config, verb, args)
     if wanted == config:
         return text
@@ -45,7 +45,7 @@ def edited_text(text: str, file: str, verb: str, args: Mapping[str, Any]) -> str
     body = text.removeprefix(BYTE_ORDER_MARK)
     try:
         new = mark + _EDITS[verb](body, nodes.read(body), args)
-        if load.load_text(new, file) == wanted:
+        if load.load_text(new, file, file) == wanted:
             return new
     except (_ElsewhereError, ConfigError):
         pass  # one way or the other, the text is not as plain as an edit needs it

@@ -34,10 +34,10 @@ if TYPE_CHECKING:
 MAX_REQUEST_BYTES = 4 * 1024 * 1024
 """Longest request with its line end; a configuration of thousands of links fits."""
 
-_TEXT = {"text": str, "file": str, "reset_overlay": bool}
+_TEXT = {"text": str, "file": str, "path": str, "reset_overlay": bool}
 VERBS: Mapping[str, Mapping[str, type]] = {
     "plan": _TEXT,
-    "apply": {**_TEXT, "path": str, "confirm_s": int},
+    "apply": {**_TEXT, "confirm_s": int},
     "confirm": {"token": str},
     "rollback": {"steps": int},
     "history": {},

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from gpiomux.apply.observe import look_at, observe
 from gpiomux.apply.real_lines import require_lines
+from gpiomux.apply.xdp_programs import require_xdp
 from gpiomux.errors import MachineError
 from gpiomux.plan.diff import Plan, make_plan
 from gpiomux.plan.marks import changed_marks, plan_of_marks
 from gpiomux.plan.scope import scope_of
-from gpiomux.plan.state import Attachment, Datapath, Mark
+from gpiomux.plan.state import Attachment, Datapath, Mark, Xdp
 from gpiomux.plan.wanted import wanted_state
 from gpiomux.plan.words import resource_name
 
@@ -88,8 +89,16 @@ def prepared_plan(wanted: Config, observed: Observed, rundir: RunDir) -> Plan:
     state = wanted_state(wanted)
     plan = make_plan(state, observed)
     require_lines(plan, state, rundir)
-    notes = [f"datapath of {link} does not answer: taken to run what was applied" for link in sorted(observed.silent)]
+    require_xdp(plan)
+    notes = _mode_notes(plan)
+    notes += [f"datapath of {link} does not answer: taken to run what was applied" for link in sorted(observed.silent)]
     return replace(plan, notes=(*plan.notes, *notes))
+
+
+def _mode_notes(plan: Plan) -> list[str]:
+    """In which mode XDP programs will run, and why, where nobody has asked for one."""
+    made = [it.resource for it in plan.operations if isinstance(it.resource, Xdp)]
+    return [f"xdp on {it.interface} runs {it.mode}: {it.why}" for it in made if it.why]
 
 
 def short_plan(rundir: RunDir, datapaths: Datapaths, applied: Config, wanted: Config) -> tuple[Plan, Observed] | None:

@@ -87,7 +87,7 @@ def require_confirm_time(confirm_s: int) -> None:
 def _from_file(record: Record, args: Mapping[str, Any]) -> Record:
     from gpiomux.config.load import load_text  # late: a daemon that takes over needs no YAML and no schema
 
-    wanted = load_text(args["text"], args["file"])
+    wanted = load_text(args["text"], args["file"], args["path"])
     if not args["reset_overlay"] and (edits := lost(record.base, record.config, wanted)):
         raise ConflictError(
             f"{args['file']} would undo what was changed at run time: {'; '.join(map(str, edits))}",
@@ -101,7 +101,7 @@ def _from_file(record: Record, args: Mapping[str, Any]) -> Record:
         config=wanted,
         cause="apply",
         file=args["file"],
-        path=args.get("path", ""),
+        path=args["path"],
     )
 
 

@@ -13,13 +13,27 @@ from typing import TYPE_CHECKING
 
 from gpiomux.errors import ConflictError
 from gpiomux.plan.compare import fitted
-from gpiomux.plan.observed import Foreign, Observed
 from gpiomux.plan.operations import Change, Create, Operation, Remove
-from gpiomux.plan.state import FLOORS, Address, Attachment, Chip, Datapath, Interface, Key, Mark, Netns, Resource, Route
+from gpiomux.plan.state import (
+    FLOORS,
+    Address,
+    Attachment,
+    Chip,
+    Datapath,
+    Interface,
+    Key,
+    Mark,
+    Netns,
+    Resource,
+    Route,
+    Xdp,
+)
 from gpiomux.plan.words import resource_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+
+    from gpiomux.plan.observed import Foreign, Observed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +115,8 @@ def _in_place(have: Resource, want: Resource) -> Resource | None:
         have = replace(have, owner=aim.owner, group=aim.group, mode=aim.mode)
     elif isinstance(have, Interface) and isinstance(aim, Interface):
         have = replace(have, mtu=aim.mtu, mac=aim.mac, up=aim.up)
+    elif isinstance(have, Xdp) and isinstance(aim, Xdp):
+        have = replace(have, program=aim.program, name=aim.name, stale=aim.stale)
     return aim if have == aim else None
 
 
@@ -128,23 +144,24 @@ def _is_ipv4(resource: Address | Route) -> bool:
 def _refuse_conflicts(wanted: Iterable[Resource], kept: Iterable[Key], foreign: frozenset[Foreign]) -> None:
     """Raise a ConflictError if anything that is to be made exists and is not ours."""
     standing = set(kept)
+    theirs = {(it.netns, it.key): it for it in foreign}
     conflicts = [
-        resource
+        theirs[resource.netns, resource.key].words or _whereabouts(resource)
         for resource in wanted
-        if isinstance(resource, Interface | Address | Route)
+        if isinstance(resource, Interface | Xdp | Address | Route)
         and resource.key not in standing
-        and Foreign(netns=resource.netns, key=resource.key) in foreign
+        and (resource.netns, resource.key) in theirs
         # What others put on an interface of ours goes away with it if the interface is made anew.
         and (isinstance(resource, Interface) or standing.issuperset(resource.requires))
     ]
     if conflicts:
         raise ConflictError(
-            "; ".join(f"{_whereabouts(resource)} exists and is not ours" for resource in conflicts),
+            "; ".join(f"{conflict} exists and is not ours" for conflict in conflicts),
             hint="choose another name or address, or remove what is in the way with ip(8)",
         )
 
 
-def _whereabouts(resource: Interface | Address | Route) -> str:
+def _whereabouts(resource: Interface | Xdp | Address | Route) -> str:
     place = "" if resource.netns is None else f" in netns {resource.netns}"
     if isinstance(resource, Interface):
         return f"interface {resource.name}{place}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -11,11 +11,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Foreign:
-    """An interface, address or route that does not carry our tag."""
+    """An interface, address or route that does not carry our tag, or an XDP program that is not recorded as ours."""
 
     netns: str | None
     key: Key
     """As one of ours would have it."""
+    words: str = field(default="", compare=False)
+    """What it is, where the key does not say enough."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

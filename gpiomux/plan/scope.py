@@ -17,6 +17,7 @@ from gpiomux.plan.state import (
     Resource,
     Route,
     Wire,
+    Xdp,
 )
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ class Scope:
         match resource:
             case Netns(name=name):
                 return name in self.networks
-            case Interface() | Address() | Route():
+            case Interface() | Xdp() | Address() | Route():
                 return resource.netns in self.networks
             case Datapath() | Attachment() | Mark():
                 return resource.link in self.datapaths
@@ -59,7 +60,7 @@ def scope_of(resources: Iterable[Resource]) -> Scope:
         networks=frozenset(
             it.name if isinstance(it, Netns) else it.netns
             for it in all_of_them
-            if isinstance(it, Netns | Interface | Address | Route)
+            if isinstance(it, Netns | Interface | Xdp | Address | Route)
         ),
         datapaths=frozenset(it.link for it in all_of_them if isinstance(it, Datapath | Attachment | Mark)),
         wires=any(isinstance(it, Wire) for it in all_of_them),

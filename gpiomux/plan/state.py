@@ -117,6 +117,34 @@ class Interface:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Xdp:
+    """An XDP program of ours on an interface of ours; another of the same mode can take its place in one step."""
+
+    interface: str
+    netns: str | None
+    program: str
+    """`pass`, `drop`, or the path of an ELF object."""
+    name: str | None
+    """Of the program in the object; None: the only one."""
+    mode: str
+    """`native` or `generic`."""
+    stale: bool = False
+    """Found: the object says something else by now than when it was loaded. Never wanted."""
+    why: str = field(default="", compare=False)
+    """Wanted: why this mode, where nobody has asked for one."""
+    program_id: int | None = field(default=None, compare=False)
+    """Found: the kernel's number of the program, by which undoing finds the very same again."""
+
+    @property
+    def key(self) -> Key:
+        return ("xdp", self.interface)
+
+    @property
+    def requires(self) -> tuple[Key, ...]:
+        return (("interface", self.interface),)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Address:
     """One address on an interface of ours, tagged by its IFA_PROTO."""
 
@@ -210,7 +238,7 @@ class Mark:
         return (("child", self.child),)
 
 
-Resource = Netns | Wire | Chip | Channel | Interface | Address | Route | Datapath | Attachment | Mark
+Resource = Netns | Wire | Chip | Channel | Interface | Xdp | Address | Route | Datapath | Attachment | Mark
 
 FLOORS: tuple[type[Resource], ...] = (
     Netns,
@@ -218,6 +246,7 @@ FLOORS: tuple[type[Resource], ...] = (
     Chip,
     Channel,
     Interface,
+    Xdp,
     Address,
     Route,
     Datapath,

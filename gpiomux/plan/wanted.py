@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, assert_never
 
 from gpiomux.config.gathered import gathered
 from gpiomux.config.model import CHANNEL_ELEMENTS, GpioMedium, Mode, ShmMedium, SimMedium
+from gpiomux.config.xdp import chosen_mode
 from gpiomux.plan.state import (
     Address,
     Attachment,
@@ -20,6 +21,7 @@ from gpiomux.plan.state import (
     Resource,
     Route,
     Wire,
+    Xdp,
 )
 from gpiomux.wire.elements import region_bytes
 
@@ -53,7 +55,7 @@ def _link_resources(link: Link) -> Iterator[Resource]:
         yield Wire(name=link.transport.medium.wire)
     yield from _chips(link)
     yield from _channels(link)
-    yield from _interface_resources(link.name, link.name, kind, link.netdev)
+    yield from _interface_resources(link.name, link, kind, link.netdev)
     yield Datapath(link=link.name, transport=_running(link.transport))
     for child in link.children:
         yield from _child_resources(link, child, kind)
@@ -96,19 +98,23 @@ def _running(transport: Transport) -> Transport:
 
 
 def _child_resources(link: Link, child: Child, kind: str) -> Iterator[Resource]:
-    yield from _interface_resources(child.name, link.name, kind, child.netdev)
+    yield from _interface_resources(child.name, link, kind, child.netdev)
     yield Attachment(link=link.name, child=child.name)
     for mark in child.marks:
         yield Mark(link=link.name, child=child.name, mark=mark)
 
 
-def _interface_resources(name: str, link: str, kind: str, netdev: Netdev) -> Iterator[Resource]:
+def _interface_resources(name: str, link: Link, kind: str, netdev: Netdev) -> Iterator[Resource]:
     netns = netdev.netns
     if netns is not None:
         yield Netns(name=netns)
     yield Interface(
-        name=name, link=link, kind=kind, netns=netns, mtu=netdev.mtu, mac=netdev.hardware_address, up=netdev.up
+        name=name, link=link.name, kind=kind, netns=netns, mtu=netdev.mtu, mac=netdev.hardware_address, up=netdev.up
     )
+    if netdev.xdp is not None:
+        mode, why = chosen_mode(netdev.xdp, link.transport.mode, link.transport.rx_ring, netdev.mtu)
+        program, part = netdev.xdp.program, netdev.xdp.name
+        yield Xdp(interface=name, netns=netns, program=program, name=part, mode=mode.value, why=why)
     for address in netdev.addresses:
         # The kernel drops IPv6 addresses and all routes when an interface goes down, so they are wanted while up.
         if netdev.up or ip_interface(address).version == 4:

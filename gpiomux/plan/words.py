@@ -17,6 +17,7 @@ from gpiomux.plan.state import (
     Resource,
     Route,
     Wire,
+    Xdp,
 )
 
 
@@ -27,7 +28,7 @@ def resource_name(resource: Resource) -> str:
             return resource.name
         case Channel():
             return resource.path
-        case Address() | Route():
+        case Xdp() | Address() | Route():
             return resource.interface
         case Chip() | Datapath():
             return resource.link
@@ -50,6 +51,8 @@ def resource_words(resource: Resource) -> str:
             return f"channel {path}"
         case Interface():
             return _interface_words(resource)
+        case Xdp():
+            return f"xdp {_program_words(resource)} on {resource.interface} ({resource.mode})"
         case Address():
             return f"address {resource.address} on {resource.interface}"
         case Route():
@@ -68,6 +71,9 @@ def change_words(old: Resource, new: Resource) -> str:
     """One line that says which fields of a resource change, and how."""
     if isinstance(old, Chip) and isinstance(new, Chip):
         return f"chip of {new.link}: {_access_words(old)} -> {_access_words(new)}"
+    if isinstance(old, Xdp) and isinstance(new, Xdp):
+        became = _program_words(new) if (old.program, old.name) != (new.program, new.name) else "what it says now"
+        return f"xdp on {new.interface} ({new.mode}): {_program_words(old)} -> {became}"
     if not isinstance(old, Interface) or not isinstance(new, Interface):
         return f"{resource_words(old)} -> {resource_words(new)}"
     changes = []
@@ -78,6 +84,10 @@ def change_words(old: Resource, new: Resource) -> str:
     if old.up != new.up:
         changes.append("down -> up" if new.up else "up -> down")
     return f"{_place(new)}: {', '.join(changes)}"
+
+
+def _program_words(xdp: Xdp) -> str:
+    return xdp.program if xdp.name is None else f"{xdp.program}:{xdp.name}"
 
 
 def _chip_words(chip: Chip) -> str:
