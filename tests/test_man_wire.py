@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from gpiomux.wire import codec, frame, peering, record, session, stream, timing
+from gpiomux.wire import codec, frame, peering, probing, record, session, stream, timing
 from gpiomux.wire.codec import Encoder
 from gpiomux.wire.frame import Ack, Data, Hello, Probe, WireMode
 from gpiomux.wire.packet import Packet
@@ -51,7 +51,7 @@ def test_the_byte_examples_are_what_the_code_says() -> None:
         ("words of 2 bits", two.encode(short)),
         ("probe", probe),
         ("words", eight.encode(probe)),
-        ("reply", frame.encode(Probe(1, 52, 1, 1, 0, pattern, reply=True))),
+        ("reply", frame.encode(Probe(1, 52, 1, 136, 0, pattern, reply=True))),
     ]
 
 
@@ -77,6 +77,7 @@ def test_the_numbers_are_those_of_the_code() -> None:
         f"length of the piece, at most {record.MAX_PIECE_BYTES}",
         f"0 to {record.LANES - 1}",
         f"{frame.MIN_PATTERN_BYTES} to {frame.MAX_PATTERN_BYTES} bytes of the pattern",
+        f"{probing.LINE_OVERHEAD_BYTES} bytes longer than its pattern",
     ):
         assert words in TEXT, words
 

@@ -21,7 +21,7 @@ from gpiomux import log
 from gpiomux.config.model import Delivery, GpioskCode, Poll, ShmMedium
 from gpiomux.config.plain import transport_to_plain
 from gpiomux.control.packets import MAX_FDS, Message, close_all, receive, send
-from gpiomux.datapath import fields
+from gpiomux.datapath import fields, probe
 from gpiomux.datapath.channel_pump import ChannelPump
 from gpiomux.datapath.debug import Debug
 from gpiomux.datapath.interfaces import Member
@@ -31,7 +31,7 @@ from gpiomux.datapath.pump import Pump
 from gpiomux.datapath.recorder import FROM_NOW, KINDS, Recorder
 from gpiomux.datapath.scheduling import ask_for_short_turns
 from gpiomux.datapath.since_reset import SinceReset
-from gpiomux.errors import GpiomuxError, ProtocolError, UsageError
+from gpiomux.errors import GpiomuxError, ProtocolError, UnsupportedError, UsageError
 from gpiomux.lines.backends import open_driver
 from gpiomux.netdev.ports import open_port
 from gpiomux.netdev.tuntap import PACKET_OVERHEAD_BYTES, set_send_buffer
@@ -109,6 +109,7 @@ class DatapathProcess:
             "reset-stats": self._reset_stats,
             "record": self._record,
             "debug": self._debug,
+            "probe": self._probe,
             "stop": self._stop,
         }
 
@@ -311,6 +312,14 @@ class DatapathProcess:
         if message.get("level"):
             debug.switch(fields.word(message, "level", LEVELS))
         return {"level": debug.level}
+
+    def _probe(self, message: Message, _fds: list[int]) -> Message:
+        """size, after: see `gpiomux.datapath.probe`."""
+        pump = self._running().pump
+        if isinstance(pump, Pump):
+            return probe.answer(pump.endpoint, message)
+        what = "medium shm has no frames of its own" if isinstance(pump, ChannelPump) else "code gpiosk knows no probes"
+        raise UnsupportedError(f"cannot be probed: {what}", hint="ping the peer's address")
 
     def _report(self, _message: Message, _fds: list[int]) -> Message:
         """Everything that is known of a link but the counters of its interfaces; changes nothing."""

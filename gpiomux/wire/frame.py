@@ -3,7 +3,7 @@
     hello  0x10 | flags    version u8, mode u8, mtu u16, reader u64, writer u64, epoch u64, peer epoch u64
     data   0x20            position u16, acknowledgement u16, then bytes of the stream
     ack    0x30            acknowledgement u16, then ranges received beyond it: position u16, length u16 each
-    probe  0x40 | flags    number u32, received u32, damaged u32, patterns u32, wrong bits u32, 0 u8, pattern, 0 u8
+    probe  0x40 | flags    number u32, received u32, damaged u32, bits u32, wrong bits u32, 0 u8, pattern, 0 u8
 
 Flag of a hello: 1, this end sends datagrams, that is, resends nothing. `position` is that of the first byte of data;
 `acknowledgement` is the position expected next: all before it has arrived. Positions count from 0 in each session and
@@ -108,8 +108,8 @@ class Probe:
         number: chosen by whoever asks, and said again in the reply.
         received: right frames that the sender of this one has received.
         damaged: frames that came damaged to it.
-        patterns: patterns that it has compared, of right and damaged probes and replies.
-        wrong_bits: wrong bits that it has found in them.
+        pattern_bits: bits that it has compared, of the patterns of right and damaged probes and replies.
+        wrong_bits: those of them that were wrong.
         body: the pattern between two zero bytes.
         reply: this is the reply.
     """
@@ -117,7 +117,7 @@ class Probe:
     number: int
     received: int
     damaged: int
-    patterns: int
+    pattern_bits: int
     wrong_bits: int
     body: bytes
     reply: bool = False
@@ -134,7 +134,7 @@ def encode(frame: Frame) -> bytes:
         ranges = b"".join([_RANGE.pack(position, length) for position, length in frame.ranges])
         return _ACK.pack(Kind.ACK << 4, frame.acknowledgement) + ranges
     if isinstance(frame, Probe):
-        counted = (frame.received, frame.damaged, frame.patterns, frame.wrong_bits)
+        counted = (frame.received, frame.damaged, frame.pattern_bits, frame.wrong_bits)
         return _PROBE.pack(Kind.PROBE << 4 | (REPLY if frame.reply else 0), frame.number, *counted) + frame.body
     return _HELLO.pack(
         Kind.HELLO << 4 | (DATAGRAM if frame.datagram else 0),
@@ -173,6 +173,6 @@ def decode(data: bytes) -> Frame | None:
             datagram=bool(flags & DATAGRAM),
         )
     if kind == Kind.PROBE and MIN_PATTERN_BYTES <= len(data) - _PROBE.size - 2 <= MAX_PATTERN_BYTES:
-        _, number, received, damaged, patterns, wrong_bits = _PROBE.unpack_from(data)
-        return Probe(number, received, damaged, patterns, wrong_bits, data[_PROBE.size :], bool(flags & REPLY))
+        _, number, received, damaged, pattern_bits, wrong_bits = _PROBE.unpack_from(data)
+        return Probe(number, received, damaged, pattern_bits, wrong_bits, data[_PROBE.size :], bool(flags & REPLY))
     return None

@@ -30,6 +30,8 @@ _BEFORE_PATTERN_BYTES = 1 + 1 + PROBE_FIELDS_BYTES
 """On the line: start byte and the code byte of the stuffing."""
 _AFTER_PATTERN_BYTES = 1 + 4
 """On the line: the check sequence, stuffed."""
+LINE_OVERHEAD_BYTES = _BEFORE_PATTERN_BYTES + 1 + _AFTER_PATTERN_BYTES
+"""What a frame has on the line besides its pattern, which the stuffing makes longer by one; without the end."""
 
 
 def _prbs23(length: int) -> bytes:
@@ -51,7 +53,7 @@ def wrong_bits(line: bytes) -> int | None:
     Args:
         line: a damaged frame as it came: start byte and stuffed bytes, without the end.
     """
-    pattern_bytes = len(line) - _BEFORE_PATTERN_BYTES - 1 - _AFTER_PATTERN_BYTES
+    pattern_bytes = len(line) - LINE_OVERHEAD_BYTES
     if not MIN_PATTERN_BYTES <= pattern_bytes <= MAX_PATTERN_BYTES:
         return None
     sent = cobs.encode(PATTERN[:pattern_bytes])
@@ -71,13 +73,13 @@ class Figures(NamedTuple):
     Attributes:
         received: right frames of any kind.
         damaged: frames of any kind that were none any more.
-        patterns: patterns that were compared, those of right frames among them.
-        wrong_bits: wrong bits in them.
+        pattern_bits: bits of patterns that were compared, those of right frames among them.
+        wrong_bits: those of them that were wrong.
     """
 
     received: int = 0
     damaged: int = 0
-    patterns: int = 0
+    pattern_bits: int = 0
     wrong_bits: int = 0
 
 
@@ -104,7 +106,7 @@ class Probing:
         self.peer: Figures | None = None
         self._counters = counters
         self._pace = pace
-        self._patterns = self._wrong_bits = 0
+        self._pattern_bits = self._wrong_bits = 0
         self._number = 0
         self._asked: tuple[int, int] | None = None
         """Number and bytes of the pattern of the probe that waits."""
@@ -135,27 +137,28 @@ class Probing:
         """What this end has counted."""
         counted = self._counters
         damaged = counted.rx_crc_errors + counted.rx_framing_errors + counted.rx_length_errors
-        figures = (counted.rx_frames, damaged, self._patterns, self._wrong_bits)
+        figures = (counted.rx_frames, damaged, self._pattern_bits, self._wrong_bits)
         return Figures._make(number % _MODULUS for number in figures)
 
     # Frames in.
 
     def on_probe(self, probe: Probe, now_ns: int) -> None:
         """Take a probe or a reply of the peer."""
-        self._patterns += 1
+        pattern_bytes = len(probe.body) - 2
+        self._pattern_bits += compared_bits(pattern_bytes)
         if not probe.reply:
-            self._due = (probe.number, len(probe.body) - 2)
+            self._due = (probe.number, pattern_bytes)
             return
         sent_ns = self._sent_ns.pop(probe.number, None)
         if sent_ns is not None:  # else it answers nobody
-            self.peer = Figures(probe.received, probe.damaged, probe.patterns, probe.wrong_bits)
+            self.peer = Figures(probe.received, probe.damaged, probe.pattern_bits, probe.wrong_bits)
             self.replies.append(RoundTripOf(probe.number, now_ns - sent_ns))
 
     def on_damaged(self, line: bytes) -> None:
         """Look at a frame that is damaged, as it came over the line."""
         wrong = wrong_bits(line)
         if wrong is not None:
-            self._patterns += 1
+            self._pattern_bits += compared_bits(len(line) - LINE_OVERHEAD_BYTES)
             self._wrong_bits += wrong
 
     # Frames out.

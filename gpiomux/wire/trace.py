@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from gpiomux.wire import frame as frames
-from gpiomux.wire.frame import POSITION_MODULUS, Ack, Data, Hello
+from gpiomux.wire.frame import POSITION_MODULUS, Ack, Data, Hello, Probe
 from gpiomux.wire.packet import HEADER as PACKET_HEADER
 from gpiomux.wire.peering import mode_name
 from gpiomux.wire.record import FIRST, LAST, Record, RecordReader
@@ -59,6 +59,8 @@ class Trace:
         elif isinstance(frame, Ack):
             ranges = "".join(f" {start}:{(start + length) % POSITION_MODULUS}" for start, length in frame.ranges)
             words = f"ack {frame.acknowledgement}{', and' if ranges else ''}{ranges}"
+        elif isinstance(frame, Probe):
+            words = _probe(frame)
         else:
             words = f"frame of an unknown kind, {data[:SHOWN_BYTES].hex()}"
         return f"wire {direction.capitalize():3} {words}, length {len(data)}"
@@ -77,6 +79,13 @@ def _hello(hello: Hello) -> str:
     return (
         f"hello version {hello.version}, {mode_name(hello.mode)}{way}, mtu {hello.mtu}, reads {hello.reader:#x}, "
         f"writes {hello.writer:#x}, epoch {hello.epoch:#x}, hears {hello.peer_epoch:#x}"
+    )
+
+
+def _probe(probe: Probe) -> str:
+    return (
+        f"{'reply to ' if probe.reply else ''}probe {probe.number}, received {probe.received}, "
+        f"damaged {probe.damaged}, {probe.wrong_bits} of {probe.pattern_bits} bits wrong"
     )
 
 

@@ -52,7 +52,7 @@ def test_frames_reach_the_probes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fuzz_decoder, "drain", lambda end, _now_ns: ends.append(end))
     probe = frames.encode(Probe(1, 0, 0, 0, 0, b"\0%b\0" % PATTERN[:16]))
     one_input(bytes([0, len(probe)]) + probe)
-    assert ends[-1].probing.own.patterns == 1
+    assert ends[-1].probing.own.pattern_bits == 8 * 17
 
 
 def test_a_fault_would_be_noticed(monkeypatch: pytest.MonkeyPatch) -> None:

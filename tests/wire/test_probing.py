@@ -281,8 +281,8 @@ def test_both_ends_know_the_damage_of_both_directions(width: int) -> None:
     roundtrip(client, server)
     there, here = client.probing.peer, client.probing.own
     assert there is not None
-    assert (there.damaged, there.patterns, there.wrong_bits) == (5, 21, 5)
-    assert (here.damaged, here.patterns, here.wrong_bits) == (5, 16, 5)
+    assert (there.damaged, there.pattern_bits, there.wrong_bits) == (5, 21 * compared_bits(64), 5)
+    assert (here.damaged, here.pattern_bits, here.wrong_bits) == (5, 16 * compared_bits(64), 5)
     assert server.counters.rx_crc_errors + server.counters.rx_framing_errors == 5
 
 

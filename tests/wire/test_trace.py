@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gpiomux.wire import frame as frames
-from gpiomux.wire.frame import Ack, Data, Frame, Hello
+from gpiomux.wire.frame import Ack, Data, Frame, Hello, Probe
 from gpiomux.wire.packet import Packet
 from gpiomux.wire.record import FIRST, LANE_SHIFT, LAST, Record
 from gpiomux.wire.trace import LEVELS, Trace
@@ -39,6 +39,11 @@ FIRST_PIECE = Record(FIRST | 2 << LANE_SHIFT, PACKET[:12]).encode()
             "; first on lane 2, 12 bytes: mark 0x7, packet of 12, length 43",
         ),
         (Data(3, 4, Record(LAST, b"rest").encode()), "data 3, 7 bytes, ack 4; last on lane 0, 4 bytes, length 12"),
+        (Probe(1, 2, 3, 40, 5, bytes(18)), "probe 1, received 2, damaged 3, 5 of 40 bits wrong, length 39"),
+        (
+            Probe(1, 2, 3, 40, 5, bytes(18), reply=True),
+            "reply to probe 1, received 2, damaged 3, 5 of 40 bits wrong, length 39",
+        ),
         (Data(3, 4, WHOLE[1:]), "data 3, 22 bytes, ack 4, length 27"),
     ],
 )
