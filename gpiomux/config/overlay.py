@@ -9,12 +9,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from gpiomux.config import edit
+from gpiomux.config.model import Poll, PollMode
 from gpiomux.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from gpiomux.config.model import Child, Config
+    from gpiomux.config.model import Child, Config, Link
+
+
+_OPTIONS = {"idle_us": "--idle", "budget": "--budget"}
+"""Arguments that are options on the command line; 0 is left out there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,12 +27,18 @@ class Edit:
     """One change at run time, as a request has it."""
 
     verb: str
-    """`add-child`, `del-child`, `add-mark` or `del-mark`."""
+    """One of `gpiomux.control.messages.EDIT_VERBS`."""
     args: Mapping[str, Any]
 
     def __str__(self) -> str:
-        """As it is typed, for example `add-mark child1 7`."""
-        return " ".join((self.verb, *map(str, self.args.values())))
+        """As it is typed, for example `add-mark child1 7` or `set-poll geth0 auto --idle 500`."""
+        words = [self.verb]
+        for name, value in self.args.items():
+            if name not in _OPTIONS:
+                words.append(str(value))
+            elif value:
+                words += [_OPTIONS[name], str(value)]
+        return " ".join(words)
 
 
 def edited(config: Config, verb: str, args: Mapping[str, Any]) -> Config:
@@ -45,8 +56,14 @@ def edited(config: Config, verb: str, args: Mapping[str, Any]) -> Config:
             return edit.add_mark(config, args["child"], args["mark"])
         case "del-mark":
             return edit.del_mark(config, args["child"], args["mark"])
+        case "set-pmtu":
+            return edit.set_pmtu(config, args["link"], args["mark"], args["bytes"])
+        case "del-pmtu":
+            return edit.del_pmtu(config, args["link"], args["mark"])
+        case "set-poll":
+            return edit.set_poll(config, args["link"], _poll(args))
         case _:
-            raise UsageError(f"{verb} is no change of children or marks")
+            raise UsageError(f"{verb} is no change of a running configuration")
 
 
 def overlay(base: Config, running: Config) -> tuple[Edit, ...]:
@@ -60,7 +77,24 @@ def overlay(base: Config, running: Config) -> tuple[Edit, ...]:
         had = set(old[name][1].marks) if name in kept else set()
         unmarked += [Edit("del-mark", {"child": name, "mark": mark}) for mark in sorted(had - set(child.marks))]
         marked += [Edit("add-mark", {"child": name, "mark": mark}) for mark in sorted(set(child.marks) - had)]
-    return (*gone, *unmarked, *added, *marked)
+    return (*gone, *unmarked, *added, *marked, *_tuned(base, running))
+
+
+def _tuned(base: Config, running: Config) -> list[Edit]:
+    """The edits of links themselves, which do not depend on each other."""
+    old = {link.name: link for link in base.links}
+    edits = []
+    for new in running.links:
+        was, now = dict(old[new.name].pmtu), dict(new.pmtu)
+        edits += [Edit("del-pmtu", {"link": new.name, "mark": mark}) for mark in was if mark not in now]
+        edits += [
+            Edit("set-pmtu", {"link": new.name, "mark": mark, "bytes": limit_bytes})
+            for mark, limit_bytes in now.items()
+            if was.get(mark) != limit_bytes
+        ]
+        if old[new.name].poll != new.poll:
+            edits.append(Edit("set-poll", {"link": new.name, **_poll_args(new.poll)}))
+    return edits
 
 
 def lost(base: Config, running: Config, wanted: Config) -> tuple[Edit, ...]:
@@ -68,8 +102,11 @@ def lost(base: Config, running: Config, wanted: Config) -> tuple[Edit, ...]:
     if base == running:
         return ()
     old, new, then = _children(base), _children(running), _children(wanted)
+    links = {link.name: link for link in wanted.links}
 
     def holds(it: Edit) -> bool:
+        if "child" not in it.args:
+            return _is_tuned(links.get(it.args["link"]), it)
         name = it.args["child"]
         link, child = then.get(name, ("", None))
         # One that was made anew is another one; a file that has it as it was would bring the old one back.
@@ -85,6 +122,34 @@ def lost(base: Config, running: Config, wanted: Config) -> tuple[Edit, ...]:
                 return child is None or it.args["mark"] not in child.marks
 
     return tuple(it for it in overlay(base, running) if not holds(it))
+
+
+def _is_tuned(link: Link | None, it: Edit) -> bool:
+    """Whether an edit of a link itself holds for a link; None if there is no such link any more."""
+    if link is None:
+        return it.verb == "del-pmtu"
+    match it.verb:
+        case "set-pmtu":
+            return (it.args["mark"], it.args["bytes"]) in link.pmtu
+        case "del-pmtu":
+            return it.args["mark"] not in dict(link.pmtu)
+        case _:
+            return link.poll == _poll(it.args)
+
+
+def _poll(args: Mapping[str, Any]) -> Poll:
+    """Polling as a request has it: 0 is an option that is left out.
+
+    Raises:
+        UsageError: there is no such mode.
+    """
+    if args["mode"] not in list(PollMode):
+        raise UsageError(f"{args['mode']} is no way of polling", hint=f"use {', '.join(PollMode)}")
+    return Poll(mode=PollMode(args["mode"]), idle_us=args["idle_us"] or None, budget=args["budget"] or None)
+
+
+def _poll_args(poll: Poll) -> dict[str, Any]:
+    return {"mode": poll.mode.value, "idle_us": poll.idle_us or 0, "budget": poll.budget or 0}
 
 
 def _children(config: Config) -> dict[str, tuple[str, Child]]:

@@ -1,4 +1,4 @@
-"""Changes of children and marks written into the text of a configuration. Pure: text in, text out.
+"""Changes of running links written into the text of a configuration. Pure: text in, text out.
 
 The text is changed where it has to be and nowhere else, so that comments, order, quotes and layout stay as their
 writer wants them: what is added looks like its neighbours, and of what is removed the lines that are comments stay.
@@ -9,11 +9,12 @@ mean what the edit means; where it does not, because of an alias for example, no
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from gpiomux.config import load, nodes
 from gpiomux.config.nodes import Kind, Node
-from gpiomux.config.overlay import edited
+from gpiomux.config.overlay import Edit, edited
 from gpiomux.config.scalar import resolve
 from gpiomux.errors import ConfigError, UnsupportedError
 
@@ -29,7 +30,7 @@ def edited_text(text: str, file: str, verb: str, args: Mapping[str, Any]) -> str
     Args:
         text: the configuration.
         file: its absolute path.
-        verb: `add-child`, `del-child`, `add-mark` or `del-mark`.
+        verb: one of `gpiomux.control.messages.EDIT_VERBS`.
         args: as the verb has them on the control socket.
 
     Raises:
@@ -51,7 +52,7 @@ def edited_text(text: str, file: str, verb: str, args: Mapping[str, Any]) -> str
         pass  # one way or the other, the text is not as plain as an edit needs it
     raise UnsupportedError(
         f"{file}: cannot be changed in place, because of an alias or an unusual layout",
-        hint=f"write it there by hand: {' '.join((verb, *map(str, args.values())))}",
+        hint=f"write it there by hand: {Edit(verb, args)}",
     )
 
 
@@ -66,7 +67,7 @@ def _add_child(text: str, root: Node, args: Mapping[str, Any]) -> str:
     if link.value("children") is not None:
         return _with_item(text, _entry(link, "children")[1], f"{{{entry}}}", block=entry)
     indent = _column(text, links.start) - _column(text, root.start)
-    return _with_key(text, link, "children", f"{{{entry}}}", below="" if links.flow else f"{' ' * indent}- {entry}")
+    return _with_key(text, link, "children", f"[{{{entry}}}]", below="" if links.flow else f"{' ' * indent}- {entry}")
 
 
 def _del_child(text: str, root: Node, args: Mapping[str, Any]) -> str:
@@ -78,7 +79,7 @@ def _add_mark(text: str, root: Node, args: Mapping[str, Any]) -> str:
     child = _named(_entry(_link_of(root, args["child"]), "children")[1], args["child"])
     mark = str(args["mark"])
     if child.value("marks") is None:
-        return _with_key(text, child, "marks", mark)
+        return _with_key(text, child, "marks", f"[{mark}]")
     return _with_item(text, _entry(child, "marks")[1], mark, block=mark)
 
 
@@ -91,21 +92,61 @@ def _del_mark(text: str, root: Node, args: Mapping[str, Any]) -> str:
     raise _ElsewhereError
 
 
+def _set_pmtu(text: str, root: Node, args: Mapping[str, Any]) -> str:
+    link = _named(_entry(root, "links")[1], args["link"])
+    mark, limit = str(args["mark"]), str(args["bytes"])
+    if link.value("pmtu") is None:
+        return _with_key(text, link, "pmtu", f"{{{mark}: {limit}}}")
+    _, pmtu = _entry(link, "pmtu", Kind.MAPPING)
+    for key, value in pmtu.pairs():
+        if resolve(key.text) == args["mark"]:
+            return text[: value.start] + limit + text[value.end :]
+    return _with_key(text, pmtu, mark, limit)
+
+
+def _del_pmtu(text: str, root: Node, args: Mapping[str, Any]) -> str:
+    key, pmtu = _entry(_named(_entry(root, "links")[1], args["link"]), "pmtu", Kind.MAPPING)
+    pairs = tuple(Node(kind=Kind.SCALAR, start=it.start, end=value.end) for it, value in pmtu.pairs())
+    marks = [resolve(it.text) for it, _ in pmtu.pairs()]
+    position = marks.index(args["mark"])
+    if pmtu.flow:
+        return _cut(text, *_flow_range(text, replace(pmtu, items=pairs), position))
+    begin, end = pairs[position].start - _column(text, pmtu.start), pairs[position].end
+    return _without_lines(text, begin, end) if len(pairs) > 1 else _behind_key(text, key, begin, end, "{}")
+
+
+def _set_poll(text: str, root: Node, args: Mapping[str, Any]) -> str:
+    link = _named(_entry(root, "links")[1], args["link"])
+    stated = {key: args[key] for key in ("mode", "idle_us", "budget") if args[key]}
+    value = f"{{{', '.join(f'{key}: {it}' for key, it in stated.items())}}}" if len(stated) > 1 else args["mode"]
+    for key, found in link.pairs():
+        if key.text == "poll" and found.kind is Kind.MAPPING and not found.flow:
+            return _behind_key(text, key, found.start - _column(text, found.start), found.end, value)
+        if key.text == "poll":
+            if found.kind is Kind.ALIAS or not _same_line(text, found.start, found.end):
+                raise _ElsewhereError  # comments may stand in it
+            return text[: found.start] + value + text[found.end :]
+    return _with_key(text, link, "poll", value)
+
+
 _EDITS: dict[str, Callable[[str, Node, Mapping[str, Any]], str]] = {
     "add-child": _add_child,
     "del-child": _del_child,
     "add-mark": _add_mark,
     "del-mark": _del_mark,
+    "set-pmtu": _set_pmtu,
+    "del-pmtu": _del_pmtu,
+    "set-poll": _set_poll,
 }
 
 
 # ---- finding
 
 
-def _entry(mapping: Node, key: str) -> tuple[Node, Node]:
-    """A key of a mapping, and the list that is its value."""
+def _entry(mapping: Node, key: str, kind: Kind = Kind.SEQUENCE) -> tuple[Node, Node]:
+    """A key of a mapping, and the list, or the mapping, that is its value."""
     for found, value in mapping.pairs():
-        if found.text == key and value.kind is Kind.SEQUENCE:
+        if found.text == key and value.kind is kind:
             return found, value
     raise _ElsewhereError
 
@@ -153,21 +194,23 @@ def _with_item(text: str, listed: Node, item: str, *, block: str) -> str:
     return _new_line(text, last.end, f"{' ' * column}-{' ' * gap}{item if last.flow else block}")
 
 
-def _with_key(text: str, mapping: Node, key: str, item: str, *, below: str = "") -> str:
-    """The text with one more key in a mapping, whose value is a list of one item.
+def _with_key(text: str, mapping: Node, key: str, value: str, *, below: str = "") -> str:
+    """The text with one more key in a mapping.
 
     Args:
         text: the text.
         mapping: where the key is to stand.
         key: the key.
-        item: the item where it stands in brackets.
-        below: the item as a line of its own, indented as far as it is from its key; empty: in brackets.
+        value: its value where it stands behind the key.
+        below: the value as a line of its own, indented as far as it is from its key; empty: behind the key.
     """
+    if mapping.flow and not mapping.items:
+        return _inserted(text, mapping.start + 1, f"{key}: {value}")
     if mapping.flow:
-        return _inserted(text, mapping.items[-1].end, f", {key}: [{item}]")
+        return _inserted(text, mapping.items[-1].end, f", {key}: {value}")
     margin = " " * _column(text, mapping.start)
-    value = f"{_line_end(text)}{margin}{below}" if below else f" [{item}]"
-    return _new_line(text, mapping.end, f"{margin}{key}:{value}")
+    rest = f"{_line_end(text)}{margin}{below}" if below else f" {value}"
+    return _new_line(text, mapping.end, f"{margin}{key}:{rest}")
 
 
 def _plain_or_quoted(name: str) -> str:
@@ -186,13 +229,23 @@ def _without_item(text: str, key: Node, listed: Node, item: Node) -> str:
     # The dash of the first item is where the list begins; that of another is the next one in its column.
     column = _column(text, listed.start)
     dash = _dash(text, listed.items[position - 1].end, column) if position else listed.start
-    begin, following = dash - column, _next_line(text, item.end)
-    lines = text[begin:following].splitlines(keepends=True)
-    kept = "".join(line for line in lines if _is_comment(line)) + text[following:]
+    begin = dash - column
     if len(listed.items) > 1:
-        return text[:begin] + kept
+        return _without_lines(text, begin, item.end)
+    return _behind_key(text, key, begin, item.end, "[]")
+
+
+def _without_lines(text: str, begin: int, end: int) -> str:
+    """The text without the lines that two indices stand in and those between, the first at its begin; comments stay."""
+    following = _next_line(text, end)
+    lines = text[begin:following].splitlines(keepends=True)
+    return text[:begin] + "".join(line for line in lines if _is_comment(line)) + text[following:]
+
+
+def _behind_key(text: str, key: Node, begin: int, end: int, value: str) -> str:
+    """The text with a value behind its key instead of on the lines below."""
     behind_colon = text.index(":", key.end) + 1
-    return text[:behind_colon] + " []" + text[behind_colon:begin] + kept
+    return text[:behind_colon] + f" {value}" + _without_lines(text, begin, end)[behind_colon:]
 
 
 def _flow_range(text: str, listed: Node, position: int) -> tuple[int, int]:

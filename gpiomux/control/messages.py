@@ -46,14 +46,33 @@ VERBS: Mapping[str, Mapping[str, type]] = {
     "diff": {},
     "stats": {"total": bool},
     "chips": {},
-    "doctor": {"text": str, "file": str},
+    "doctor": {"text": str, "file": str, "path": str},
     "reset-stats": {"link": str},
     "record": {"link": str, "kinds": list, "after": int},
     "debug": {"link": str, "level": str},
+    "probe": {"link": str, "size": int, "after": int},
+    "generate": {
+        "interface": str,
+        "kind": str,
+        "size": int,
+        "mark": int,
+        "to": str,
+        "from": str,
+        "rate_pps": int,
+        "first": int,
+        "count": int,
+        "late_us": int,
+    },
     "add-child": {"link": str, "child": str},
     "del-child": {"child": str},
     "add-mark": {"child": str, "mark": int},
     "del-mark": {"child": str, "mark": int},
+    "set-pmtu": {"link": str, "mark": int, "bytes": int},
+    "del-pmtu": {"link": str, "mark": int},
+    "set-poll": {"link": str, "mode": str, "idle_us": int, "budget": int},
+    "xdp attach": {"interface": str, "program": str, "name": str, "mode": str},
+    "xdp detach": {"interface": str},
+    "xdp show": {"interface": str},
     "persisted": {"edit": dict},
     "restart": {"link": str},
     "down": {"links": list, "all": bool},
@@ -66,7 +85,16 @@ reset_overlay: what was changed at run time may be lost; otherwise that is a con
 confirm_s: seconds until the change is taken back unless `confirm` comes, 0 for none; the result holds the `token`.
 token: of that result; empty confirms whatever waits.
 steps: how many records back, from 1.
+mode, idle_us, budget: of `poll` in gpiomux.yaml(5); 0 for what is left out.
+size, after (probe): the pattern of the probe that shall be sent, in bytes, 0: send none; and the number after which
+    replies are wanted.
+generate: `count` packets from number `first` on through `interface`, the link's own or a child, `rate_pps` in a second,
+    the first of them `late_us` after its time; `size` 0, and `to` and `from` empty, leave the choice to gpiomuxd. It
+    sends as many as go out within a moment.
 level: how much debug output there is, one of gpiomux.wire.trace.LEVELS; empty: as it is.
+interface: a link or a child; empty for all of them, which only `xdp show` takes.
+program, name, mode: `pass`, `drop` or the absolute path of an object; of the program in it, empty for the only one;
+    `native` or `generic`, empty for whatever is possible.
 edit: `{"verb", "args"}` of one of `EDIT_VERBS`, which the applied file now says as well.
 all: without links, also what no record knows of but bears our tags.
 total: what was counted since each datapath began, not since the last reset.
@@ -79,6 +107,11 @@ confirm, persisted: nothing.
 record: `records` [[number, time_ns, kind, fields...]], what the link has carried of the `kinds` since record `after`
     (-1: from now on), bytes as base64; `next`, which is the next `after`, `more` and `lost`. Who asks has things
     recorded for ten seconds more; see gpiomux.datapath.recorder. With -1 also `transport` and `mtu` of the link.
+probe: `number` of the probe that will go out, 0 for none, and of the one that is `waiting` to; `replies` [[number,
+    round trip in nanoseconds]]; what was counted `here`, and what the peer has said last that it has counted `there`,
+    None before its first reply: {received, damaged, pattern_bits, wrong_bits}; `carrier` and `reason` of status; whether
+    a peer is `heard`, and whether it `hears_us`.
+generate: `sent` and `refused` packets (the queue of the interface was full), and the `bytes` of those sent.
 debug: `level`, as it is from now on.
 reset-stats: as one of the `links` of stats: what was counted since the last reset, in one step with the reset.
 history: `records`, newest first, [{back, cause, file, path, applied_at_s, applied_by, links: [name]}]; the first (back
@@ -95,20 +128,27 @@ OPTIONAL: Mapping[str, Any] = {
     "confirm_s": 0,
     "token": "",
     "steps": 1,
+    "idle_us": 0,
+    "budget": 0,
     "all": False,
     "total": False,
 }
 """Arguments that a request may leave out, with what they then are."""
 
-READING_VERBS = frozenset({"plan", "history", "show", "status", "diff", "stats", "chips", "doctor"})
+READING_VERBS = frozenset({"plan", "history", "show", "status", "diff", "stats", "chips"})
 """Verbs that change nothing."""
 
-RUNNING_VERBS = frozenset({"reset-stats", "record", "debug"})
+EXAMINING_VERBS = frozenset({"doctor"})
+"""Verbs that change nothing either, but look where the request says, with the rights of the daemon: who may not change
+links may not have that done.
+"""
+
+RUNNING_VERBS = frozenset({"reset-stats", "record", "debug", "probe", "generate"})
 """Verbs that ask something of one running link, `link`, which no configuration holds. Its datapath answers at once, and
 whatever takes longer is asked for in several requests: who goes away leaves nothing behind.
 """
 
-EDIT_VERBS = frozenset({"add-child", "del-child", "add-mark", "del-mark"})
+EDIT_VERBS = frozenset({"add-child", "del-child", "add-mark", "del-mark", "set-pmtu", "del-pmtu", "set-poll"})
 """Verbs that change the running configuration and not the file it came from: their sum is the overlay."""
 
 _KINDS: Mapping[str, type[GpiomuxError]] = {

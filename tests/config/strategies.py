@@ -26,6 +26,8 @@ from gpiomux.config.model import (
     Link,
     Mode,
     Netdev,
+    Poll,
+    PollMode,
     ProtocolIds,
     PulseLines,
     Route,
@@ -54,6 +56,14 @@ DELIVERIES = st.fixed_dictionaries(
         "tx_ring": st.integers(1, 4096),
         "rx_ring": st.none() | st.integers(1, 4096),
     }
+)
+BUDGETS = st.none() | st.integers(1, 65536)
+POLLS = st.one_of(
+    st.builds(Poll, mode=st.sampled_from(PollMode), budget=BUDGETS),
+    st.builds(Poll, idle_us=st.integers(1, 1_000_000), budget=BUDGETS),
+)
+PMTUS = st.dictionaries(st.integers(1, 2**32 - 1), st.integers(68, 65535), max_size=3).map(
+    lambda pmtu: tuple(sorted(pmtu.items()))
 )
 PRINTABLE = st.text(string.ascii_letters + string.digits + "-_:#'\"\\%", min_size=1, max_size=63)
 PATHS = st.text(min_size=1, max_size=60).map(lambda text: "/" + text).filter(lambda text: text.isprintable())
@@ -193,7 +203,9 @@ def links(draw: st.DrawFn, name: str, number: int, children: list[str]) -> Link:
     kind = draw(st.sampled_from(["sim", "gpio", "shm", "pulses"]))
     if kind == "pulses":
         transport = draw(pulsed(number))
-        return Link(name=name, transport=transport, netdev=draw(netdevs(Mode.ETH, number * 8, GPIOSK_MTU)))
+        return Link(
+            name=name, transport=transport, netdev=draw(netdevs(Mode.ETH, number * 8, GPIOSK_MTU)), pmtu=draw(PMTUS)
+        )
     if kind == "sim":
         lines = draw(sim_lines())
         medium = SimMedium(
@@ -219,6 +231,8 @@ def links(draw: st.DrawFn, name: str, number: int, children: list[str]) -> Link:
         name=name,
         transport=transport,
         netdev=netdev,
+        pmtu=draw(PMTUS),
+        poll=draw(POLLS),
         children=tuple(
             Child(
                 name=child,

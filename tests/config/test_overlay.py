@@ -26,6 +26,8 @@ links:
     medium: sim
     wire: cable0
     protocol: {reader: 1, writer: 2}
+    pmtu: {5: 576}
+    poll: irq
     children: [{name: child1, marks: [7, 8], addresses: [10.1.0.1/24]}, {name: child2, marks: [9]}]
   - {name: geth1, mode: net_hdr, medium: sim, wire: cable0, protocol: {reader: 2, writer: 1}}
 """,
@@ -41,6 +43,15 @@ def perform(config: Config, *lines: str) -> Config:
 
 def parse(line: str) -> Edit:
     verb, first, *rest = line.split()
+    match verb:
+        case "set-pmtu":
+            return Edit(verb, {"link": first, "mark": int(rest[0]), "bytes": int(rest[1])})
+        case "del-pmtu":
+            return Edit(verb, {"link": first, "mark": int(rest[0])})
+        case "set-poll":
+            options = dict(zip(rest[1::2], map(int, rest[2::2]), strict=True))
+            idle_us, budget = options.get("--idle", 0), options.get("--budget", 0)
+            return Edit(verb, {"link": first, "mode": rest[0], "idle_us": idle_us, "budget": budget})
     if verb == "add-child":
         return Edit(verb, {"link": first, "child": rest[0]})
     return Edit(verb, {"child": first, **({"mark": int(rest[0])} if rest else {})})
@@ -64,6 +75,13 @@ def words(edits: Iterable[Edit]) -> list[str]:
         (("del-child child1", "add-child geth0 child1"), ["del-child child1", "add-child geth0 child1"]),
         (("del-mark child2 9", "add-mark child1 9"), ["del-mark child2 9", "add-mark child1 9"]),
         (("del-child child2", "add-child geth1 child2"), ["del-child child2", "add-child geth1 child2"]),
+        (("set-pmtu geth1 7 1280", "set-pmtu geth1 7 1300"), ["set-pmtu geth1 7 1300"]),
+        (("set-pmtu geth1 7 1280", "del-pmtu geth1 7"), []),
+        (("del-pmtu geth0 5", "set-pmtu geth0 6 600"), ["del-pmtu geth0 5", "set-pmtu geth0 6 600"]),
+        (("set-pmtu geth0 5 600", "set-pmtu geth0 5 576"), []),
+        (("set-poll geth1 busy", "set-poll geth1 auto"), []),
+        (("set-poll geth1 auto --idle 50 --budget 8",), ["set-poll geth1 auto --idle 50 --budget 8"]),
+        (("set-poll geth0 auto",), ["set-poll geth0 auto"]),
     ],
 )
 def test_an_edit_and_its_reverse_leave_nothing(lines: tuple[str, ...], left: list[str]) -> None:
@@ -80,6 +98,23 @@ EDITS = st.one_of(
         st.sampled_from(("add-mark", "del-mark")),
         NAMES,
         st.integers(min_value=1, max_value=4),
+    ),
+    st.builds(
+        lambda link, mark, limit: Edit("set-pmtu", {"link": link, "mark": mark, "bytes": limit}),
+        st.sampled_from(("geth0", "geth1")),
+        st.integers(min_value=1, max_value=2),
+        st.sampled_from((576, 1280)),
+    ),
+    st.builds(
+        lambda link, mark: Edit("del-pmtu", {"link": link, "mark": mark}),
+        st.sampled_from(("geth0", "geth1")),
+        st.integers(min_value=1, max_value=2),
+    ),
+    st.builds(
+        lambda link, mode, budget: Edit("set-poll", {"link": link, "mode": mode, "idle_us": 0, "budget": budget}),
+        st.sampled_from(("geth0", "geth1")),
+        st.sampled_from(("auto", "irq", "busy", "never")),
+        st.sampled_from((0, 64)),
     ),
 )
 
@@ -122,6 +157,12 @@ def unordered(config: Config) -> dict[str, Any]:
         (("del-mark child1 7",), ("del-child child1",), []),
         (("add-mark child1 4",), ("del-child child1",), ["add-mark child1 4"]),
         (("del-child child1", "add-child geth0 child1"), ("del-child child1",), ["add-child geth0 child1"]),
+        (("set-pmtu geth1 7 1280",), ("set-pmtu geth1 7 1280", "set-pmtu geth1 8 1280"), []),
+        (("set-pmtu geth1 7 1280",), ("set-pmtu geth1 7 1300",), ["set-pmtu geth1 7 1280"]),
+        (("del-pmtu geth0 5",), (), ["del-pmtu geth0 5"]),
+        (("del-pmtu geth0 5",), ("del-pmtu geth0 5",), []),
+        (("set-poll geth1 busy",), ("set-poll geth1 busy --budget 8",), ["set-poll geth1 busy"]),
+        (("set-poll geth1 busy",), ("set-poll geth1 busy", "add-child geth1 new"), []),
     ],
 )
 def test_a_file_loses_what_does_not_hold_in_it(lines: tuple[str, ...], file: tuple[str, ...], left: list[str]) -> None:
@@ -129,10 +170,10 @@ def test_a_file_loses_what_does_not_hold_in_it(lines: tuple[str, ...], file: tup
 
 
 def test_a_file_without_the_link_loses_its_children() -> None:
-    running = perform(BASE, "add-child geth0 new", "del-child child2")
-    assert words(lost(BASE, running, Config(links=BASE.links[1:]))) == ["add-child geth0 new"]
+    running = perform(BASE, "add-child geth0 new", "del-child child2", "del-pmtu geth0 5", "set-poll geth0 busy")
+    assert words(lost(BASE, running, Config(links=BASE.links[1:]))) == ["add-child geth0 new", "set-poll geth0 busy"]
 
 
 def test_other_verbs_are_no_edits() -> None:
-    with pytest.raises(UsageError, match="down is no change of children or marks"):
+    with pytest.raises(UsageError, match="down is no change of a running configuration"):
         edited(BASE, "down", {})

@@ -32,11 +32,18 @@ links:
     wire: {name: cable, external: true}
     protocol: {reader: 1, writer: 2}
 """
+ARGUMENTS = {
+    "add-child": ("link", "child"),
+    "del-child": ("child",),
+    "set-pmtu": ("link", "mark", "bytes"),
+    "del-pmtu": ("link", "mark"),
+    "set-poll": ("link", "mode", "idle_us", "budget"),
+}
 COMMENTS = st.sampled_from(["# note", "#", "# - name: old", "# marks: [1]", "#, ] }", "# Zürich ✓"])
 
 
 def edit(text: str, verb: str, *args: str | int) -> str:
-    names = {"add-child": ("link", "child"), "del-child": ("child",)}.get(verb, ("child", "mark"))
+    names = ARGUMENTS.get(verb, ("child", "mark"))
     return edited_text(text, "links.yaml", verb, dict(zip(names, args, strict=True)))
 
 
@@ -127,6 +134,44 @@ def edit(text: str, verb: str, *args: str | int) -> str:
             ("del-child", "b"),
             "    children:\n      - name: a\n      # b\n    mtu: 1400\n",
         ),
+        ("    # end\n", ("set-pmtu", "geth0", 7, 1280), "    pmtu: {7: 1280}\n    # end\n"),
+        (
+            "    pmtu: {0x7: 600, 8: 68}  # some\n",
+            ("set-pmtu", "geth0", 7, 1280),
+            "    pmtu: {0x7: 1280, 8: 68}  # some\n",
+        ),
+        (
+            "    pmtu: {6: 600, 8: 68,}  # some\n",
+            ("set-pmtu", "geth0", 7, 1280),
+            "    pmtu: {6: 600, 8: 68, 7: 1280,}  # some\n",
+        ),
+        ("    pmtu: {}\n", ("set-pmtu", "geth0", 7, 1280), "    pmtu: {7: 1280}\n"),
+        (
+            "    pmtu:  # a\n        6: 600  # b\n    # c\n    mtu: 1400\n",
+            ("set-pmtu", "geth0", 7, 1280),
+            "    pmtu:  # a\n        6: 600  # b\n        7: 1280\n    # c\n    mtu: 1400\n",
+        ),
+        ("    pmtu: {6: 600, 7: 68}  # a\n", ("del-pmtu", "geth0", 7), "    pmtu: {6: 600}  # a\n"),
+        ("    pmtu: {0x7: 68, 8: 70}\n", ("del-pmtu", "geth0", 7), "    pmtu: {8: 70}\n"),
+        ("    pmtu: {7: 68}  # a\n", ("del-pmtu", "geth0", 7), "    pmtu: {}  # a\n"),
+        (
+            "    pmtu:\n      6: 600\n      # seven\n      7: 68\n      8: 69\n",
+            ("del-pmtu", "geth0", 7),
+            "    pmtu:\n      6: 600\n      # seven\n      8: 69\n",
+        ),
+        (
+            "    pmtu:  # a\n      # b\n      7: 68  # c\n    mtu: 1400\n",
+            ("del-pmtu", "geth0", 7),
+            "    pmtu: {}  # a\n      # b\n    mtu: 1400\n",
+        ),
+        ("", ("set-poll", "geth0", "busy", 0, 0), "    poll: busy\n"),
+        ("    poll: irq  # a\n", ("set-poll", "geth0", "auto", 0, 0), "    poll: auto  # a\n"),
+        ("    poll: irq\n", ("set-poll", "geth0", "auto", 50, 0), "    poll: {mode: auto, idle_us: 50}\n"),
+        (
+            "    poll:  # a\n      mode: irq\n      # b\n      budget: 8\n    mtu: 1400\n",
+            ("set-poll", "geth0", "busy", 0, 9),
+            "    poll: {mode: busy, budget: 9}  # a\n      # b\n    mtu: 1400\n",
+        ),
     ],
 )
 def test_what_is_added_looks_like_its_neighbours_and_comments_stay(
@@ -177,6 +222,13 @@ def test_an_alias_is_not_changed_behind_the_back_of_others() -> None:
         with pytest.raises(UnsupportedError, match=r"links.yaml: cannot be changed in place") as caught:
             edit(text, "add-mark", child, 8)
         assert f"add-mark {child} 8" in caught.value.hint
+
+
+def test_a_mapping_that_may_hold_comments_is_not_written_anew() -> None:
+    text = HEAD + "    poll: {mode: irq,  # why\n           budget: 5}\n"
+    with pytest.raises(UnsupportedError) as caught:
+        edit(text, "set-poll", "geth0", "auto", 50, 8)
+    assert "set-poll geth0 auto --idle 50 --budget 8" in caught.value.hint
 
 
 def test_an_edit_that_makes_no_sense_in_the_file_is_refused() -> None:
@@ -273,6 +325,12 @@ def edits(draw: st.DrawFn, config: Config) -> tuple[str, dict[str, Any]]:
     verbs: list[tuple[str, dict[str, Any]]] = []
     for link in config.links:
         verbs.append(("add-child", {"link": link.name, "child": draw(st.sampled_from(["new", "10", "true", "0x1f"]))}))
+        verbs.append(("set-pmtu", {"link": link.name, "mark": draw(st.integers(1, 9)), "bytes": 1280}))
+        for mark, _ in link.pmtu:
+            verbs += [("del-pmtu", {"link": link.name, "mark": mark})] * 2
+            verbs.append(("set-pmtu", {"link": link.name, "mark": mark, "bytes": draw(st.integers(68, 65535))}))
+        mode, budget = draw(st.sampled_from(["auto", "irq", "busy"])), draw(st.sampled_from([0, 7]))
+        verbs += [("set-poll", {"link": link.name, "mode": mode, "idle_us": 0, "budget": budget})] * 2
         for child in link.children:
             verbs += [("del-child", {"child": child.name})] * 2
             verbs.append(("add-mark", {"child": child.name, "mark": draw(st.integers(2**31, 2**32 - 1))}))
