@@ -7,6 +7,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from gpiomux.control.messages import (
+    EXAMINING_VERBS,
     MAX_REQUEST_BYTES,
     READING_VERBS,
     Failure,
@@ -49,8 +50,8 @@ def _reply(rundir: RunDir, line: bytes) -> Reply:
 
 
 def _answer(rundir: RunDir, request: Request) -> dict[str, object]:
+    if request.verb in EXAMINING_VERBS:
+        return examining.answer(rundir, request)
     if request.verb not in READING_VERBS:
         raise DaemonError(f"{request.verb} needs gpiomuxd, which is not running")
-    if request.verb == "doctor":
-        return examining.answer(rundir, request)
     return Reading(rundir).answer(request, state_file.load(rundir), {})

@@ -16,7 +16,7 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from gpiomux.control.messages import READING_VERBS, RUNNING_VERBS, Progress, Request
+from gpiomux.control.messages import EXAMINING_VERBS, READING_VERBS, RUNNING_VERBS, Progress, Request
 from gpiomux.control.server import READERS_VARIABLE, Server
 from gpiomux.daemon import examining, state_file
 from gpiomux.daemon.confirm import Countdown
@@ -106,8 +106,8 @@ class Service:
             _log.error("cannot restore what was applied: %s", err)
 
     async def _answer(self, request: Request, tell: Callable[[Progress], None], uid: int) -> dict[str, Any]:
-        if request.verb in READING_VERBS | RUNNING_VERBS:
-            if request.verb != "doctor":  # which says so itself
+        if request.verb in READING_VERBS | RUNNING_VERBS | EXAMINING_VERBS:
+            if request.verb not in EXAMINING_VERBS:
                 self._manager.require_record()
             return await asyncio.get_running_loop().run_in_executor(self._readers, self._answerer(request))
         if self._end.is_set():
@@ -130,7 +130,7 @@ class Service:
 
     def _answerer(self, request: Request) -> Callable[[], dict[str, Any]]:
         """What a thread does that answers a request which changes no configuration."""
-        if request.verb == "doctor":
+        if request.verb in EXAMINING_VERBS:
             return partial(examining.answer, self._rundir, request)
         record, attempts = self._manager.record, dict(self._supervisor.attempts)
         if request.verb in RUNNING_VERBS:

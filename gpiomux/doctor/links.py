@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from gpiomux.aggregator import sources
 from gpiomux.aggregator.node import Access, check_access
 from gpiomux.config.gathered import consumer, gathered
-from gpiomux.config.model import Bundle, GpioMedium, ShmMedium
+from gpiomux.config.model import Bundle, GpioMedium, PollMode, ShmMedium
 from gpiomux.doctor.finding import Finding, not_needed, ok, problem, unknown
 from gpiomux.doctor.needs import channel_paths, netdevs_of
 from gpiomux.errors import MachineError
@@ -106,6 +106,8 @@ def check_interrupts(scene: Scene, link: Link) -> Finding:
     if lines is None or lines.device is not None:
         why = _NO_LINES if lines is None else "the lines of a device cannot be asked before it is bound"
         return not_needed(INTERRUPTS, why, about=link.name)
+    if link.poll.mode is PollMode.BUSY:
+        return not_needed(INTERRUPTS, "its datapath looks at the lines all the time", about=link.name)
     places, faults = scene.places(link)
     if faults:
         return unknown(INTERRUPTS, LINES, about=link.name)

@@ -8,12 +8,14 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from gpiomux.aggregator.bindings import bindings
 from gpiomux.aggregator.chip import Chips
 from gpiomux.aggregator.inventory import read_chips
+from gpiomux.aggregator.kernel_files import locked
 from gpiomux.aggregator.node import read_access
 from gpiomux.aggregator.roots import Roots
 from gpiomux.errors import MachineError
@@ -160,9 +162,12 @@ class Machine:
     def without_interrupt(self, chip: Path, offsets: Sequence[int]) -> list[tuple[int, str]]:
         """Which of some free inputs have no interrupt, and the kernel's words; requests one after the other.
 
+        Under the lock of those who make chips, so that no apply finds a line in use for this.
+
         Raises:
             MachineError: the chip is gone, or somebody was faster.
         """
         from gpiomux.lines.interrupts import refusal  # late: a machine without real lines needs no gpiod
 
-        return [(offset, words) for offset in offsets if (words := refusal(chip, offset)) is not None]
+        with locked(self.roots.driver) if self.roots.driver.is_dir() else nullcontext():
+            return [(offset, words) for offset in offsets if (words := refusal(chip, offset)) is not None]
