@@ -156,7 +156,7 @@ def test_the_tutorial_shows_the_plan_that_is_made() -> None:
     (link,) = tutorial_boards()[1].links
     (route,) = link.netdev.routes
     told = resource_words(Route(interface=link.name, netns=None, to=route.to, via=route.via, metric=None))
-    assert f"\n  + {told}\n" in page("gpiomux-tutorial.7")
+    assert f"\n+ {told}\n" in page("gpiomux-tutorial.7")
 
 
 def test_the_tutorial_names_the_reasons_that_status_gives() -> None:

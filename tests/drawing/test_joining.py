@@ -31,6 +31,16 @@ def test_the_pis_are_wired_as_the_manual_draws_them() -> None:
     assert {(first, second) for _, first, second, _ in pairs(of_the_pis())} == manual
 
 
+def test_a_gpiosk_board_is_wired_as_the_manual_draws_it() -> None:
+    row = re.compile(r"^    ((?:out|in)\.(?:ctl|data)) +(\d+) +(\d+) -+ (\d+) +(\d+)  (\S+)", re.MULTILINE)
+    drawn = row.findall(PAGE.read_text())
+    wires = [(wire.first, wire.second) for cable in of_one("gpiosk-peer.yaml").cables for wire in cable.wires]
+    manual = [(role, f"pin {pin} (GPIO{gpio})") for role, gpio, pin, *_ in drawn]
+    assert [(first.role, first.place.words) for first, _ in wires if first.place] == manual
+    # What gpiosk's source calls the lines at its end: CTL_IN, DATA_OUT, and so on.
+    assert [f"{second.part}_{second.side}".upper() for _, second in wires] == [name for *_, name in drawn]
+
+
 @pytest.mark.parametrize(
     "wiring", [of_the_pis(), of_all_kinds(), of_one("gpiosk-peer.yaml"), of_one("raspberry-pi-a.yaml")]
 )
