@@ -47,7 +47,7 @@ class Debug:
         self._recorder = recorder
         self._clock_ns = clock_ns
         self._suppressed = 0
-        self._spent_ns = 0
+        self._spent_ns = -BURST * INTERVAL_NS
         """When everything that was logged would be paid for, at a line for each interval."""
 
     def switch(self, level: str) -> None:
