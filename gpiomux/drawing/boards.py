@@ -76,7 +76,7 @@ def board_view(title: str, used: tuple[Used, ...], *, x: float, y: float, left: 
     blocks = _blocks(used)
     shapes: list[Shape] = [
         Box(x=x, y=y, width=WIDTH, height=height_of(used), style="board", radius=10),
-        Label(x=x + WIDTH / 2, y=y + 24, text=_shortened(title), style="name middle"),
+        Label(x=x + WIDTH / 2, y=y + 24, text=shortened(title), style="name middle"),
         Label(x=x + WIDTH / 2, y=y + 42, text=_subtitle(blocks), style="small middle"),
     ]
     terminals: dict[Place, float] = {}
@@ -103,33 +103,28 @@ def _subtitle(blocks: Mapping[str, list[Used]]) -> str:
     return "from above; pin 1 is nearest the SD card" if HEADER in blocks else "lines by chip and offset"
 
 
-def _shortened(title: str) -> str:
+def shortened(title: str) -> str:
+    """A name as it fits on a board."""
     return title if len(title) <= _MOST_LETTERS else f"{title[: _MOST_LETTERS - 1]}…"
 
 
 def _header(used: list[Used], terminals: dict[Place, float], x: float, top: float, *, left: bool) -> list[Shape]:
     """All pins, and the way of a wire from its pin to the edge of the board."""
-    centre = x + WIDTH / 2
-    half, half_row = _PINS_APART / 2, _ROW / 2
-    box_height = header.PINS // 2 * _ROW
+    height, half_row = header.PINS // 2 * _ROW, _ROW / 2
+    edge = x + WIDTH / 2 - _PINS_APART
+    leads: list[Shape] = []
+    pins: list[Shape] = []
     wired = {line.place.pin: line for line in used}
-    shapes: list[Shape] = [
-        Box(x=centre - 2 * half, y=top - half_row, width=4 * half, height=box_height, style="header", radius=4)
-    ]
     for pin in range(1, header.PINS + 1):
-        odd = pin % 2 == 1
-        at = (centre - half if odd else centre + half, top + (pin - 1) // 2 * _ROW)
+        at = (edge + _PINS_APART * (0.5 if pin % 2 else 1.5), top + (pin - 1) // 2 * _ROW)
+        near = (pin % 2 == 1) != left
         line = wired.get(pin)
         if line is not None:
-            near = odd != left
             terminals[line.place] = at[1] if near else at[1] - half_row if left else at[1] + half_row
-            shapes.append(_lead(at, terminals[line.place], x, left=left, style=line.kind))
-    for pin in range(1, header.PINS + 1):
-        odd = pin % 2 == 1
-        at = (centre - half if odd else centre + half, top + (pin - 1) // 2 * _ROW)
-        line = wired.get(pin)
-        shapes += _pin(pin, at, line.kind if line is not None else "", led=line is not None and odd != left)
-    return shapes
+            leads.append(_lead(at, terminals[line.place], x, left=left, style=line.kind))
+        pins += _pin(pin, at, line.kind if line is not None else "", led=line is not None and near)
+    box = Box(x=edge, y=top - half_row, width=2 * _PINS_APART, height=height, style="header", radius=4)
+    return [box, *leads, *pins]
 
 
 def _lead(at: tuple[float, float], terminal: float, x: float, *, left: bool, style: str) -> Line:
@@ -145,7 +140,6 @@ def _pin(pin: int, at: tuple[float, float], kind: str, *, led: bool) -> list[Sha
     """A pin with its number and name; the name stands above the lead if that is in its place."""
     x, y = at
     style = f"pin {kind or _idle_style(pin)}"
-    name = header.LABELS[pin]
     odd = pin % 2 == 1
     body: Shape = Disc(x=x, y=y, radius=_PIN_RADIUS, style=style)
     if pin == 1:  # as printed on the boards
@@ -156,21 +150,21 @@ def _pin(pin: int, at: tuple[float, float], kind: str, *, led: bool) -> list[Sha
         Label(
             x=x - 24 if odd else x + 24,
             y=y - 4 if led else y + 4,
-            text=name.replace("5V", "5 V").replace("3V3", "3.3 V"),
+            text=header.LABELS[pin],
             style=("end " if odd else "start ") + ("label" if kind else f"unused {_idle_style(pin)}"),
         ),
     ]
 
 
 def _idle_style(pin: int) -> str:
-    return "danger" if header.LABELS[pin] == "5V" else "idle"
+    return "danger" if header.LABELS[pin] == header.FIVE_VOLTS else "idle"
 
 
 def _column(
     name: str, used: list[Used], terminals: dict[Place, float], x: float, top: float, *, left: bool
 ) -> list[Shape]:
     """A plain column of lines below the name of what they are on."""
-    shapes: list[Shape] = [Label(x=x + WIDTH / 2, y=top + 4, text=_shortened(name), style="label middle")]
+    shapes: list[Shape] = [Label(x=x + WIDTH / 2, y=top + 4, text=shortened(name), style="label middle")]
     for number, line in enumerate(used, start=1):
         y = top + number * _COLUMN_ROW
         at = (x + WIDTH / 2, y)
@@ -178,6 +172,6 @@ def _column(
         shapes += [
             _lead(at, y, x, left=left, style=line.kind),
             Box(x=at[0] - _LINE_WIDTH / 2, y=y - 10, width=_LINE_WIDTH, height=20, style=f"pin {line.kind}", radius=4),
-            Label(x=at[0], y=y + 4, text=_shortened(line.place.name), style="number wired"),
+            Label(x=at[0], y=y + 4, text=shortened(line.place.name), style="number wired"),
         ]
     return shapes

@@ -43,7 +43,8 @@ _PIN_OF_GPIO = {
     20: 38,
     21: 40,
 }
-_SUPPLY = {1: "3V3", 2: "5V", 4: "5V", 17: "3V3"}
+FIVE_VOLTS = "5 V"
+_SUPPLY = {1: "3.3 V", 2: FIVE_VOLTS, 4: FIVE_VOLTS, 17: "3.3 V"}
 _BOARD_ID = {"ID_SDA": 0, "ID_SCL": 1}
 """What the kernel calls the lines of the EEPROM of an add-on board."""
 
@@ -51,7 +52,7 @@ LABELS = {
     pin: {number: f"GPIO{gpio}" for gpio, number in _PIN_OF_GPIO.items()}.get(pin) or _SUPPLY.get(pin, GROUND)
     for pin in range(1, PINS + 1)
 }
-"""Pin -> what is on it: `GPIO17`, `3V3`, `5V` or `GND`."""
+"""Pin -> what is on it: `GPIO17`, `3.3 V`, `5 V` or `GND`."""
 
 
 def pin_of(offset: int) -> int | None:

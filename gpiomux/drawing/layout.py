@@ -6,7 +6,7 @@ import textwrap
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gpiomux.drawing.boards import GAP, WIDTH, Used, board_view, height_of
+from gpiomux.drawing.boards import GAP, WIDTH, Used, board_view, height_of, shortened
 from gpiomux.drawing.shapes import Arrow, Box, Curve, Drawing, Label, Line
 
 if TYPE_CHECKING:
@@ -195,7 +195,7 @@ def _heading(wiring: Wiring, page: _Page) -> list[Shape]:
 
 
 def _title(wiring: Wiring) -> str:
-    return f"Wiring of {wiring.first}" + (f" and {wiring.second}" if wiring.second else "")
+    return f"Wiring of {shortened(wiring.first)}" + (f" and {shortened(wiring.second)}" if wiring.second else "")
 
 
 def _cable_words(cable: Cable) -> str:
@@ -243,7 +243,7 @@ def _terminal(text: str, driver: str, x: float, y: float, width: float) -> list[
 def _legend(strands: list[_Strand], wiring: Wiring, y: float) -> list[Shape]:
     """One sample of each kind of wire."""
     boards = {"first": wiring.first, "second": wiring.second or "the other board"}
-    samples = [(f"wire {driver} data", f"driven by {board}") for driver, board in boards.items()]
+    samples = [(f"wire {driver} data", f"driven by {shortened(board)}") for driver, board in boards.items()]
     parts = {strand.part for strand in strands}
     samples += [(f"wire plain {part}", part) for part in ("data", "req", "ack", "ctl", "ground") if part in parts]
     shapes: list[Shape] = []

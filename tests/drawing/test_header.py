@@ -14,7 +14,7 @@ def test_every_line_has_one_pin_and_every_pin_one_meaning() -> None:
     assert len(set(pins)) == 28
     assert [header.LABELS[pin] for pin in pins if pin is not None] == [f"GPIO{offset}" for offset in range(28)]
     others = Counter(label for pin, label in header.LABELS.items() if pin not in pins)
-    assert others == {"GND": 8, "3V3": 2, "5V": 2}
+    assert others == {"GND": 8, "3.3 V": 2, "5 V": 2}
     assert header.LABELS[header.GROUND_PIN] == header.GROUND
 
 
