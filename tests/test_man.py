@@ -189,4 +189,5 @@ def test_mandoc_has_nothing_to_say(path: Path) -> None:
 
 def test_there_is_a_page_for_each_program_the_file_and_the_wire() -> None:
     guides = ["gpiomux-migration.7", "gpiomux-tutorial.7"]
-    assert [path.name for path in PAGES] == [*guides, "gpiomux-wire.7", "gpiomux.1", "gpiomux.yaml.5", "gpiomuxd.8"]
+    programs = ["gpiomux.1", "gpiomux.yaml.5", "gpiomuxd.8"]
+    assert [path.name for path in PAGES] == ["gpiomux-counters.7", *guides, "gpiomux-wire.7", *programs]

@@ -25,17 +25,23 @@ class ChannelCounters:
     """Counted at both channels; they only grow. `tx` is towards the peer, `rx` from it."""
 
     tx_packets: int = 0
+    """Packets that were written."""
     tx_bytes: int = 0
+    """Bytes of these packets."""
     tx_dropped: int = 0
     """Packets that do not fit into an element, or have no place in one."""
     rx_packets: int = 0
+    """Packets that were read."""
     rx_bytes: int = 0
+    """Bytes of these packets."""
     rx_overruns: int = 0
     """Times that the peer came round before we had read; each loses everything that waited."""
     rx_length_errors: int = 0
     """Elements that cannot be what they say."""
     rx_incompatible: int = 0
     """Streams that could not be read: another protocol, or impossible sizes."""
+    carrier_changes: int = 0
+    """Times that the carrier came or went."""
     peer_stops: int = 0
     """Times that the peer stopped writing."""
     peer_restarts: int = 0
@@ -155,11 +161,14 @@ class ChannelLink:
         return self._writer.element_bytes
 
     def rings(self) -> dict[str, dict[str, int | str]]:
-        """How full the channel is that we read, while it has a writer, and what the other holds: `filled` of `size`.
+        """How full both channels are, the one that we read while it has a writer: `filled` of `size`, and their unit.
 
-        How much the peer has read of what we write, nothing tells.
+        Where the peer does not tell how far it has read, what we write counts as read.
         """
-        rings: dict[str, dict[str, int | str]] = {"out": {"size": self._writer.elements, "unit": "elements"}}
+        elements = self._writer.elements
+        rings: dict[str, dict[str, int | str]] = {
+            "out": {"filled": elements - self.room(), "size": elements, "unit": "elements"}
+        }
         if self.up:
             rings["in"] = {"filled": self.reader.filled(), "size": self.reader.elements, "unit": "elements"}
         return rings
@@ -183,6 +192,7 @@ class ChannelLink:
             return
         was_up = self.up
         self.up = bool(self.reader.epoch)
+        self.counters.carrier_changes += self.up != was_up
         if self.up:
             self.reason = ""
             self.counters.peer_restarts += bool(self._peer_epoch)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Any, TextIO
 
+    from rich.console import Console
     from rich.table import Table as RichTable
 
     from gpiomux.stats.report import Table
@@ -44,6 +45,11 @@ def line(text: str) -> None:
 def note(text: str) -> None:
     """Print a line that is not part of the result, such as a warning, on standard error."""
     print(visible(text), file=sys.stderr)
+
+
+def as_json_line(answer: object) -> None:
+    """Print one of many answers for programs, in a line of its own."""
+    print(json.dumps(answer), flush=True)
 
 
 def as_json(answer: object) -> None:
@@ -75,9 +81,25 @@ def tables(shown: Iterable[Table]) -> None:
         line(render.plain_text(shown))
         return
     from rich.console import Console
-    from rich.padding import Padding
+
+    _print_tables(Console(highlight=False), shown)
+
+
+def drawn(shown: Iterable[Table]) -> list[str]:
+    """Tables as lines for the terminal, no more of them than it has."""
+    from rich.console import Console
 
     console = Console(highlight=False)
+    with console.capture() as captured:
+        _print_tables(console, shown)
+    return captured.get().splitlines()[: max(console.size.height - 1, 1)]
+
+
+def _print_tables(console: Console, shown: Iterable[Table]) -> None:
+    from rich.padding import Padding
+
+    from gpiomux.stats import render
+
     for number, table in enumerate(shown):
         if number:
             console.print()

@@ -1,4 +1,4 @@
-"""The verbs that change nothing: validate, plan, show, status, history, stats, chips. Each returns its exit status."""
+"""The verbs that change nothing: validate, plan, show, status, history, info, chips. Each returns its exit status."""
 
 from __future__ import annotations
 
@@ -111,21 +111,20 @@ def history(json: bool) -> int:
     return 0
 
 
-def stats(json: bool) -> int:
-    """Print what was counted.
+def info(link: str, json: bool) -> int:
+    """Print what one link is made of.
 
     Raises:
-        DaemonError: neither a daemon nor the machine could be asked.
+        GpiomuxError: there is no such link, or nobody could be asked.
     """
-    answer = ask.read("stats")
+    answer = ask.read("info", {"link": link})
     if json:
         output.as_json(answer)
-    elif not answer["links"]:
-        output.line(NO_LINKS)
     else:
-        from gpiomux.stats import report
+        from gpiomux.stats import info
 
-        output.tables(report.stats_tables(answer))
+        for line in info.info_lines(answer):
+            output.line(line)
     return 0
 
 

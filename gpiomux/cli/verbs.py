@@ -9,6 +9,7 @@ from gpiomux.cli.verb import Argument, Option, Verb
 
 _FILE = Argument(metavar="FILE", help="Configuration, gpiomux.yaml(5); - reads standard input.")
 _LINK = Argument(metavar="LINK", help="Name of a link.")
+_A_LINK = Argument(metavar="LINK", required=False, help="Name of a link; none: all of them.")
 _CHILD = Argument(metavar="CHILD", help="Name of a child interface.")
 _MARK = Argument(metavar="MARK", help="Netfilter mark, decimal or hexadecimal: 7 or 0x7.")
 _JSON = Option(name="--json", help="Print JSON, for programs.")
@@ -17,6 +18,7 @@ _RESET = Option(name="--reset-overlay", help="Drop what was changed at run time 
 
 LONGEST_CONFIRM_S = 24 * 60 * 60
 """As the daemon has it."""
+LONGEST_INTERVAL_S = 60 * 60
 HISTORY = 10
 """Configurations that the daemon remembers."""
 
@@ -92,8 +94,23 @@ _TABLE = (
     ),
     Verb(
         name="stats",
-        help="Print what links, lines and interfaces have counted.",
-        performs="show:stats",
+        help="Print what links, lines and interfaces have counted.\n\n"
+        "Counted since the last reset. With --watch again and again, with how fast it grows, until interrupted.",
+        performs="stats:stats",
+        arguments=(_A_LINK,),
+        options=(
+            _JSON,
+            Option(name="--watch", help="Print it again each second."),
+            Option(name="--interval", metavar="SECONDS", bounds=(1, LONGEST_INTERVAL_S), help="Between two, not 1."),
+            Option(name="--reset", help="Count from here; nothing is lost between what is printed and the reset."),
+        ),
+    ),
+    Verb(
+        name="info",
+        help="Print what a link is made of.\n\n"
+        "Driver, interface, medium, lines, peer, rings and marks, as lines of key and value.",
+        performs="show:info",
+        arguments=(_LINK,),
         options=(_JSON,),
     ),
     Verb(

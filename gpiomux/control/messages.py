@@ -45,6 +45,7 @@ VERBS: Mapping[str, Mapping[str, type]] = {
     "status": {},
     "diff": {},
     "stats": {"total": bool},
+    "info": {"link": str},
     "chips": {},
     "doctor": {"text": str, "file": str, "path": str},
     "reset-stats": {"link": str},
@@ -119,6 +120,9 @@ history: `records`, newest first, [{back, cause, file, path, applied_at_s, appli
 show: `config`, the sum; `overlay` [{verb, args}], how it came from what was applied.
 status: `daemon`, `links`, and `applied`, {cause, file, path, applied_at_s, applied_by, overlay, pending, half_done}:
     `pending` is None or {remaining_s}, `half_done` tells that a daemon was killed in the middle of a change.
+stats: `links` [{name, counters, line, channel, interfaces}]: what each counts, by name; see `gpiomux.stats.counters`.
+info: as one of the `links` of status, with driver, version, kind, flags, end, chip, channels, lines, code, delivery,
+    protocol, poll, rings, element_bytes, and `stats` of its interface.
 doctor: `pid`, `user` and `version` of who has looked, and `findings` [{about, subject, state, cause, remedy}].
 """
 
@@ -135,7 +139,7 @@ OPTIONAL: Mapping[str, Any] = {
 }
 """Arguments that a request may leave out, with what they then are."""
 
-READING_VERBS = frozenset({"plan", "history", "show", "status", "diff", "stats", "chips"})
+READING_VERBS = frozenset({"plan", "history", "show", "status", "diff", "stats", "info", "chips"})
 """Verbs that change nothing."""
 
 EXAMINING_VERBS = frozenset({"doctor"})

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from gpiomux.apply.chips_report import report_chips
 from gpiomux.apply.datapaths import Datapaths
+from gpiomux.config.edit import require_link
 from gpiomux.config.model import GpioMedium, ShmMedium, SimMedium
 from gpiomux.config.plain import config_to_plain
 from gpiomux.daemon import state_file
 from gpiomux.daemon.boottime import now_s
 from gpiomux.daemon.drift import foreign_notes
+from gpiomux.daemon.info import link_info
 from gpiomux.daemon.looking import look, plan_to_plain, prepared_plan
 from gpiomux.daemon.successor import require_settled, successor
 from gpiomux.errors import MachineError
@@ -93,10 +95,18 @@ class Reading:
             case "stats":
                 counted = self._datapaths.counted(total=request.args["total"])
                 return {"links": [_stats(link, counted.get(link.name)) for link in links]}
+            case "info":
+                return self._info(record.config, request.args["link"], attempts)
             case "chips":
                 return report_chips(self._rundir, [link.name for link in links])
             case _:
                 raise AssertionError(f"verb {request.verb} does not read")
+
+    def _info(self, config: Config, name: str, attempts: Mapping[str, Attempt]) -> dict[str, Any]:
+        require_link(config, name)
+        (link,) = (it for it in config.links if it.name == name)
+        told, counted = self._datapaths.reports().get(name), self._datapaths.counted(total=False).get(name)
+        return {**_status(link, attempts.get(name), told), **link_info(self._rundir, link, told, counted)}
 
     def _plan(self, applied: Config, wanted: Config) -> dict[str, Any]:
         observed = look(self._rundir, self._datapaths, applied, wanted)

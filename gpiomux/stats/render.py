@@ -18,9 +18,10 @@ def plain_text(tables: Iterable[Table]) -> str:
 
 
 def numeric_columns(table: Table) -> tuple[bool, ...]:
-    """Tell which columns hold numbers only; those stand at the right, all others at the left."""
+    """Tell which columns hold numbers only, and gaps; those stand at the right, all others at the left."""
     width = len(table.rows[0]) if table.rows else len(table.columns)
-    return tuple(bool(table.rows) and all(row[column].isdigit() for row in table.rows) for column in range(width))
+    filled = [[row[column] for row in table.rows if row[column]] for column in range(width)]
+    return tuple(bool(cells) and all(cell.isdigit() for cell in cells) for cells in filled)
 
 
 def _table(table: Table) -> str:

@@ -1,6 +1,6 @@
 """What the daemon tells about the links, as tables of text: no layout, no colour, no terminal.
 
-The dictionaries are the answers to the verbs `status`, `stats` and `chips` on the control socket; with `--json` these
+The dictionaries are the answers to the verbs `status` and `chips` on the control socket; with `--json` these
 verbs print them as they are.
 """
 
@@ -53,18 +53,6 @@ def status_tables(status: Answer) -> tuple[Table, ...]:
     return tuple(_link_table(link) for link in status["links"])
 
 
-def stats_tables(stats: Answer) -> tuple[Table, ...]:
-    """Three tables for each link: what its protocol counted, what its lines counted, what its interfaces counted."""
-    tables: list[Table] = []
-    for link in stats["links"]:
-        for part in ("counters", "line", "channel"):
-            rows = tuple((name, _number(value)) for name, value in link[part].items())
-            if rows:
-                tables.append(Table(title=f"{link['name']} {part}", rows=rows))
-        tables.extend(_interfaces_table(link))
-    return tuple(tables)
-
-
 def chips_tables(chips: Answer) -> tuple[Table, ...]:
     """One table of lines for each GPIO chip; its note is the link whose chip it is."""
     return tuple(
@@ -96,12 +84,12 @@ def _link_table(link: Answer) -> Table:
         ("mode", f"{link['mode']}, mtu {link['mtu']}"),
         ("medium", f"{link['medium']}, wire {link['wire']}" if link["wire"] else link["medium"]),
         ("interface", _interface(link)),
-        ("peer", _peer(link["peer"])),
+        ("peer", peer_words(link["peer"])),
         *((("lines", _lines(link["line"])),) if link["line"] else ()),
         *((("channels", _channels(link["channel"])),) if link["channel"] else ()),
-        *((("marks", _marks_method(link["marks"])),) if link["marks"]["method"] else ()),
-        ("datapath", _datapath(link["datapath"])),
-        *((f"child {child['name']}", _child(child)) for child in link["children"]),
+        *((("marks", marks_words(link["marks"])),) if link["marks"]["method"] else ()),
+        ("datapath", datapath_words(link["datapath"])),
+        *((f"child {child['name']}", child_words(child)) for child in link["children"]),
     ]
     return Table(title=link["name"], rows=tuple(rows), note=note, tone=tone)
 
@@ -127,17 +115,18 @@ def _interface(link: Answer) -> str:
     return ", ".join([" ".join(words), *link["addresses"]])
 
 
-def _peer(peer: Answer | None) -> str:
+def peer_words(peer: Answer | None) -> str:
+    """What is known of the peer."""
     if peer is None:
         return "not heard"
     if "heard_s" in peer:
         return f"heard {duration(peer['heard_s'])} ago"
     if "element_bytes" in peer:
         elements = f"{peer['elements']} elements of {peer['element_bytes']} bytes"
-        return f"writes {peer['writer']:#x}, {elements}, epoch {_epoch(peer['epoch'])}"
+        return f"writes {peer['writer']:#x}, {elements}, epoch {epoch_words(peer['epoch'])}"
     return (
         f"{peer['mode']}, mtu {peer['mtu']}, "
-        f"reads {peer['reader']:#x}, writes {peer['writer']:#x}, epoch {_epoch(peer['epoch'])}"
+        f"reads {peer['reader']:#x}, writes {peer['writer']:#x}, epoch {epoch_words(peer['epoch'])}"
     )
 
 
@@ -159,15 +148,18 @@ def _channels(channel: Answer) -> str:
     return f"{state}, {channel['interrupts']} interrupts, {channel['polls']} polls, {channel['sleeps']} sleeps"
 
 
-def _epoch(epoch: int | str) -> str:
+def epoch_words(epoch: int | str) -> str:
+    """An epoch as people compare it."""
     return f"{epoch:#x}" if isinstance(epoch, int) else epoch
 
 
-def _marks_method(marks: Answer) -> str:
+def marks_words(marks: Answer) -> str:
+    """How marks are carried, and what that way cannot do."""
     return f"{marks['method']}: {marks['limits']}" if marks["limits"] else str(marks["method"])
 
 
-def _datapath(datapath: Answer) -> str:
+def datapath_words(datapath: Answer) -> str:
+    """The process of a link, and how often it was started again."""
     words = []
     if datapath["pid"] is not None:
         words += [f"pid {datapath['pid']}", f"up {duration(datapath['uptime_s'])}"]
@@ -179,28 +171,14 @@ def _datapath(datapath: Answer) -> str:
     return ", ".join(words)
 
 
-def _child(child: Answer) -> str:
+def child_words(child: Answer) -> str:
+    """Marks and namespace of a child."""
     marks = ", ".join(str(mark) for mark in child["marks"])
     text = f"mark{'s' if len(child['marks']) != 1 else ''} {marks}" if marks else "no marks"
     return f"{text}, in netns {child['netns']}" if child["netns"] else text
-
-
-def _interfaces_table(link: Answer) -> list[Table]:
-    interfaces: dict[str, dict[str, int]] = link["interfaces"]
-    if not interfaces:
-        return []
-    names = tuple(dict.fromkeys(name for counted in interfaces.values() for name in counted))
-    rows = tuple((name, *(_number(counted.get(key, 0)) for key in names)) for name, counted in interfaces.items())
-    return [Table(title=f"{link['name']} interfaces", columns=("interface", *names), rows=rows)]
 
 
 def _line_row(line: Answer) -> tuple[str, ...]:
     direction = f"{line['direction']}, active low" if line["active_low"] else line["direction"]
     consumer = line["consumer"] or ("unknown" if line["used"] else "-")
     return str(line["offset"]), line["name"] or "-", direction, consumer, line["link"] or "-"
-
-
-def _number(value: int | float | bool | str) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return str(value)

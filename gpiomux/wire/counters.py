@@ -22,10 +22,13 @@ class Counters:
     tx_ring_full: int = 0
     """Packets dropped because too many waited: each was the oldest of the flow that held most."""
     rx_packets: int = 0
+    """Packets that have wholly arrived."""
     rx_bytes: int = 0
+    """Bytes of these packets."""
     rx_frames: int = 0
     """Frames with a right check sequence."""
     rx_crc_errors: int = 0
+    """Frames with a wrong check sequence."""
     rx_framing_errors: int = 0
     """No start byte, or stuffing that no encoder makes."""
     rx_length_errors: int = 0
@@ -37,6 +40,7 @@ class Counters:
     rx_sequence_errors: int = 0
     """Data frames outside the window, pieces that continue nothing, packets that another one cut short."""
     carrier_changes: int = 0
+    """Times that the carrier came or went."""
     peer_restarts: int = 0
     """New epochs of a peer that was heard before."""
 

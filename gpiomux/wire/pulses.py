@@ -89,20 +89,29 @@ class PulseCounters:
     """What one end of a link with this code counts; `tx` is towards the peer, `rx` from it."""
 
     tx_packets: int = 0
+    """Frames that have gone out."""
     tx_bytes: int = 0
+    """Bytes of these frames, without what pads short ones."""
     tx_dropped: int = 0
     """Too long for a gpiosk board, or there was no carrier."""
     tx_ring_full: int = 0
+    """Frames dropped because too many waited: each was the oldest of the flow that held most."""
     rx_packets: int = 0
+    """Frames that have come whole."""
     rx_bytes: int = 0
-    rx_gaps: int = 0
+    """Bytes of these frames."""
+    rx_sequence_errors: int = 0
     """Times that edges were lost between the lines and us."""
-    rx_broken: int = 0
+    rx_framing_errors: int = 0
     """Frames with a gap, a delimiter that is none, a byte that is not whole, or an end that did not come."""
     rx_length_errors: int = 0
+    """Frames shorter or longer than they may be."""
     rx_type_errors: int = 0
+    """Frames whose length field says more than has come."""
     rx_checksums_completed: int = 0
+    """TCP and UDP checksums that the board has left out and we have computed."""
     carrier_changes: int = 0
+    """Times that the carrier came or went."""
 
     def as_dict(self) -> dict[str, int]:
         """Name to value, in the order above."""
@@ -176,7 +185,7 @@ class PulseReceiver:
 
     def _give_up_missing(self, now_ns: int) -> None:
         """The edges before the first that waits were lost."""
-        self._counters.rx_gaps += 1
+        self._counters.rx_sequence_errors += 1
         self._lose()
         turn, edge = self._waiting[0]
         self._expected, self._turns = edge.seqno, turn
@@ -205,7 +214,7 @@ class PulseReceiver:
     def _lose(self) -> None:
         """What has come of a frame is lost, and what follows up to the next delimiter."""
         if self._bits and not self._lost:
-            self._counters.rx_broken += 1
+            self._counters.rx_framing_errors += 1
         self._ctl = self._mode = 0
         self._bits.clear()
         self._lost = True
@@ -216,7 +225,7 @@ class PulseReceiver:
             if whole and len(self._bits) % 8 == 0:
                 self._judge(int(self._bits[::-1], 2).to_bytes(len(self._bits) // 8, "little"))
             else:
-                self._counters.rx_broken += 1
+                self._counters.rx_framing_errors += 1
         self._mode = 0
         self._bits.clear()
         self._lost = False

@@ -49,8 +49,16 @@ def link_stats() -> dict[str, Any]:
     """One link of an answer to `stats`."""
     return {
         "name": "geth0",
-        "counters": {"frames_in": 12, "crc_errors": 0},
-        "line": {"words_in": 300, "sleeping": True},
+        "counters": {"rx_packets": 3, "tx_packets": 4, "tx_resent": 1, "rx_crc_errors": 2, "peer_restarts": 1},
+        "line": {"words_in": 300, "words_out": 301, "interrupts": 7, "sleeping": True},
         "channel": {},
-        "interfaces": {"geth0": {"rx_packets": 3, "tx_packets": 4}, "child1": {"rx_packets": 1, "tx_packets": 0}},
+        "interfaces": {
+            "geth0": {
+                "rx_packets": 3,
+                "rx_dropped": 0,
+                "tx_packets": 4,
+                "protocols": {"rx_icmp": 3, "rx_udp": 0, "tx_icmp": 0, "tx_udp": 4},
+            },
+            "child1": {"rx_packets": 1, "rx_dropped": 5, "tx_packets": 0},
+        },
     }

@@ -203,26 +203,6 @@ def test_status_on_a_terminal_is_coloured_and_says_the_same(run: Run, daemon: Fa
         assert word in shown.replace(":", "")
 
 
-def test_stats_show_tables(run: Run, daemon: FakeDaemon) -> None:
-    daemon.answers["stats"] = {"links": [answers.link_stats()]}
-    status, out, err = run("stats")
-    assert (status, err) == (0, "")
-    assert out == (
-        "geth0 counters\n"
-        "  frames_in   12\n"
-        "  crc_errors   0\n"
-        "\n"
-        "geth0 line\n"
-        "  words_in  300\n"
-        "  sleeping  yes\n"
-        "\n"
-        "geth0 interfaces\n"
-        "  interface  rx_packets  tx_packets\n"
-        "  geth0               3           4\n"
-        "  child1              1           0\n"
-    )
-
-
 def test_chips_show_tables(run: Run, daemon: FakeDaemon) -> None:
     line = {"offset": 0, "name": "", "direction": "input", "active_low": False, "used": False, "consumer": ""}
     held = {**line, "offset": 1, "name": "A", "direction": "output", "active_low": True, "used": True}

@@ -14,7 +14,8 @@ from gpiomux.daemon.reading import Attempt, Reading
 from gpiomux.daemon.record import Record
 from gpiomux.errors import MachineError
 from gpiomux.rundir import RunDir
-from gpiomux.stats.report import stats_tables, status_tables
+from gpiomux.stats.counted import stats_tables
+from gpiomux.stats.report import status_tables
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -146,7 +146,7 @@ def test_faults_of_a_board(host: Host, program: Path) -> None:
             sender.communicate(PAUSE + stream + PAUSE)
         host.wait_for(lambda: counters(host)["rx_packets"] >= before + expected, f"{fault}: {expected} frames")  # noqa: B023
         assert counters(host)["rx_packets"] == before + expected, fault
-    assert counters(host)["rx_gaps"] == 0
+    assert counters(host)["rx_sequence_errors"] == 0
 
 
 def test_nothing_that_a_user_does_wedges_a_board(host: Host, program: Path, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from gpiomux.stats import report
 from gpiomux.stats.report import Tone
-from tests.cli.answers import link_stats, link_status
+from tests.cli.answers import link_status
 
 
 def table_of(**changes: Any) -> report.Table:
@@ -122,19 +122,3 @@ def test_the_daemon_is_named_in_one_line(daemon: dict[str, Any] | None, text: st
 )
 def test_a_duration_has_its_two_largest_units(seconds: float, text: str) -> None:
     assert report.duration(seconds) == text
-
-
-def test_stats_give_three_tables_for_each_link() -> None:
-    tables = report.stats_tables({"links": [link_stats()]})
-    assert [table.title for table in tables] == ["geth0 counters", "geth0 line", "geth0 interfaces"]
-    assert tables[0].rows == (("frames_in", "12"), ("crc_errors", "0"))
-    assert tables[1].rows == (("words_in", "300"), ("sleeping", "yes"))
-    assert tables[2].columns == ("interface", "rx_packets", "tx_packets")
-    assert tables[2].rows == (("geth0", "3", "4"), ("child1", "1", "0"))
-
-
-def test_what_counted_nothing_gets_no_table() -> None:
-    assert (
-        report.stats_tables({"links": [{"name": "geth0", "counters": {}, "line": {}, "channel": {}, "interfaces": {}}]})
-        == ()
-    )
