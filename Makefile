@@ -29,6 +29,10 @@ demo: $(RUNTIME) ## Carry packets over simulated lines in namespaces of its own,
 test: $(DEV) ## Run all tests that need no test kernel. ARGS="-k wire" passes options to pytest.
 	$(VENV)/bin/python -m pytest $(ARGS)
 
+.PHONY: test-packages
+test-packages: $(DEV) ## Build wheel, source archive and Debian package; install and remove them, the last as root only.
+	$(VENV)/bin/python -m pytest --noconftest $(ARGS) tests/packaging
+
 include tests/kernel/kernel.mk
 
 FUZZ_SECONDS ?= 60
@@ -46,6 +50,10 @@ bench: $(BENCH) ## Measure idle load, goodput and start-up time; table and pictu
 .PHONY: bench-kernel
 bench-kernel: $(BENCH) ## Measure words, packets and TCP on real lines in the test kernel, against a C program.
 	$(VENV)/bin/python -m tests.bench.kernel
+
+.PHONY: deb
+deb: ## Build a Debian package in dist/, for this architecture and the python3 of this Debian.
+	python3 packaging/debian/build.py dist
 
 .PHONY: clean
 clean: ## Remove .venv, caches and everything else that is made here.

@@ -25,6 +25,8 @@ from tests import namespaces
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+collect_ignore = ["packaging"]
+"""Needs the network of the machine: `make test-packages` runs it without this file."""
 RUN_DIRECTORY = Path("/run/gpiomux")
 GRACE_S = 10.0
 """How long a process that was told to end may take before it counts as left behind."""

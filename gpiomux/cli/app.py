@@ -10,9 +10,11 @@ from inspect import Parameter, Signature
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.completion import completion_init  # type: ignore[attr-defined] # an app without the options has none else
 from typer.core import TyperGroup
 from typer.main import get_command
 
+from gpiomux.cli.completion import offering
 from gpiomux.cli.verb import Argument, Call, Option, Verb
 from gpiomux.cli.verbs import GROUPS, VERBS, canonical
 from gpiomux.version import VERSION
@@ -42,6 +44,16 @@ def parse(words: list[str]) -> Call:
         if not chosen:
             raise
     return chosen[0]
+
+
+def complete() -> None:
+    """Tell a shell what may stand in the place of the cursor; it has put the command line into the environment.
+
+    Raises:
+        SystemExit: always.
+    """
+    completion_init()
+    command([], prog_name="gpiomux")
 
 
 app = typer.Typer(
@@ -85,7 +97,13 @@ def _caller(verb: Verb) -> Callable[..., Call]:
 
 def _argument(argument: Argument) -> Parameter:
     lowest, highest = argument.bounds or (None, None)
-    told = typer.Argument(metavar=argument.metavar, help=argument.help, min=lowest, max=highest)
+    told = typer.Argument(
+        metavar=argument.metavar,
+        help=argument.help,
+        min=lowest,
+        max=highest,
+        autocompletion=offering(argument),
+    )
     kind: Any = str if argument.bounds is None else int
     if argument.many:
         kind = list[kind]

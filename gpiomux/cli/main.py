@@ -25,6 +25,8 @@ INTERRUPTED = 130
 """As a shell reports a process that SIGINT has ended: 128 + 2."""
 BROKEN_PIPE = 141
 """As a shell reports a process that SIGPIPE has ended: 128 + 13."""
+COMPLETION_VARIABLE = "_GPIOMUX_COMPLETE"
+"""A shell that wants to know what to offer sets it; typer has settled the name."""
 DEBUG_VARIABLE = "GPIOMUX_DEBUG"
 """Set to anything, a fault of gpiomux itself shows where it happened."""
 
@@ -59,6 +61,8 @@ def _perform(words: list[str]) -> int:
     from gpiomux.cli.parser import parse
     from gpiomux.errors import GpiomuxError
 
+    if COMPLETION_VARIABLE in os.environ:
+        _complete()
     if isinstance(sys.stdout, TextIOWrapper):
         # A name that this locale cannot write becomes an escape; it is no reason to fail.
         sys.stdout.reconfigure(errors="backslashreplace")
@@ -79,6 +83,12 @@ def _ask_typer(words: list[str]) -> Call:
     from gpiomux.cli import app  # late: it costs more than all the rest
 
     return app.parse(words)
+
+
+def _complete() -> None:
+    from gpiomux.cli import app
+
+    app.complete()
 
 
 def _error_status(words: list[str], status: int) -> int:

@@ -23,6 +23,8 @@ class Argument(Frozen):
     """Any number of words, the last argument of its verb; then the value is a list."""
     bounds: tuple[int, int] | None = None
     """A whole number from the first to the second; None: text."""
+    offers: tuple[str, ...] = ()
+    """Words that a shell completes it to, beside names that are running."""
 
     @property
     def parameter(self) -> str:

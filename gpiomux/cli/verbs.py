@@ -211,6 +211,12 @@ _TABLE = (
         arguments=(_LINK,),
     ),
     Verb(
+        name="completion",
+        help="Print the script that makes a shell complete command lines of gpiomux.",
+        performs="completion:completion",
+        arguments=(Argument(metavar="SHELL", help="bash, zsh or fish.", offers=("bash", "zsh", "fish")),),
+    ),
+    Verb(
         name="down",
         help="Take links down, and remove all that was made for them.",
         performs="change:down",
