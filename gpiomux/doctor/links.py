@@ -132,7 +132,7 @@ def _ask_interrupts(machine: Machine, asked: list[Place], about: str) -> Finding
                 for offset, words in machine.without_interrupt(place.chip.node, [place.line.offset]):
                     missing.append(f"line {offset} of chip {place.chip.label}: {words}")
     except MachineError as err:
-        return problem(INTERRUPTS, err.message, err.hint or "run it again", about=about)
+        return problem(INTERRUPTS, err.message, "run it again when nobody else works on the chip", about=about)
     if missing:
         remedy = "take other lines for `req` of `in` and `ack` of `out` (gpiosk: for both of `in`)"
         return problem(INTERRUPTS, f"no interrupt: {'; '.join(missing)}", remedy, about=about)
@@ -169,7 +169,8 @@ def check_netns(_scene: Scene, link: Link) -> Finding:
             with entered(name):
                 told.append(f"{name} is there")
         except MachineError as err:
-            remedy = err.hint or f"remove what is in its place: ip netns del {name}"
+            occupied = err.errno == errno.EINVAL  # a plain file, which is no namespace
+            remedy = f"remove what is in its place: ip netns del {name}" if occupied else err.hint
             return problem(NETNS, err.message, remedy, about=link.name)
     return ok(NETNS, ", ".join(told), about=link.name)
 
