@@ -190,7 +190,7 @@ def _heading(wiring: Wiring, page: _Page) -> list[Shape]:
     names = ", ".join(_cable_words(cable) for cable in wiring.cables)
     return [
         Label(x=page.width / 2, y=30, text=_title(wiring), style="title middle"),
-        Label(x=page.width / 2, y=50, text=names, style="small middle"),
+        Label(x=page.width / 2, y=50, text=f"{names} and ground", style="small middle"),
     ]
 
 
@@ -200,7 +200,7 @@ def _title(wiring: Wiring) -> str:
 
 def _cable_words(cable: Cable) -> str:
     ends = cable.first if cable.second in ("", cable.first) else f"{cable.first} to {cable.second}"
-    return f"{ends}: {len(cable.wires)} wires and ground"
+    return f"{ends}: {len(cable.wires)} wires"
 
 
 def _shifts(starts: list[float], ends: list[float]) -> list[float]:

@@ -96,6 +96,11 @@ def test_a_wire_needs_no_colour_to_be_followed() -> None:
     assert len(set(texts)) == len(texts)
 
 
+def test_the_heading_counts_the_wires_of_each_link_and_one_ground() -> None:
+    texts = [shape.text for shape in draw(of_all_kinds()).shapes if isinstance(shape, Label)]
+    assert "geth0 to far0: 7 wires, uplink to down: 6 wires and ground" in texts
+
+
 def test_every_pin_of_the_header_is_shown_with_its_number() -> None:
     numbers = [
         shape.text for shape in draw(of_the_pis()).shapes if isinstance(shape, Label) and "number" in shape.style
