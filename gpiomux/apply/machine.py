@@ -14,9 +14,11 @@ from gpiomux.apply.observe import look_at
 from gpiomux.apply.real_lines import chips_of, node_of, rest_lines
 from gpiomux.apply.xdp_programs import XdpPrograms, forget
 from gpiomux.channels.files import make_channel, open_channels, remove_channel
+from gpiomux.config import model
 from gpiomux.config.gathered import consumer
 from gpiomux.config.model import GpioMedium, ShmMedium
 from gpiomux.config.plain import transport_to_plain
+from gpiomux.config.tuning import poll_to_plain
 from gpiomux.errors import GpiomuxError, MachineError
 from gpiomux.lines.backends import open_driver_fds
 from gpiomux.lines.wire_file import make_wire, remove_wire
@@ -34,6 +36,8 @@ from gpiomux.plan.state import (
     Interface,
     Mark,
     Netns,
+    Pmtu,
+    Poll,
     Resource,
     Route,
     Wire,
@@ -125,6 +129,10 @@ class KernelMachine:
                 self._rtnl(resource.netns).add_route(resource.interface, resource.to, resource.via, resource.metric)
             case Datapath():
                 self._start(resource)
+            case Poll(link=link):
+                self._datapaths.ask(link, {"do": "poll", "poll": _poll_to_plain(resource)})
+            case Pmtu(link=link, mark=mark, limit_bytes=limit_bytes):
+                self._datapaths.ask(link, {"do": "pmtu", "mark": mark, "bytes": limit_bytes})
             case Attachment(link=link, child=child):
                 with self._port(child) as (port, fds):
                     self._datapaths.ask(link, {"do": "attach", "child": child, "port": port}, fds)
@@ -151,7 +159,7 @@ class KernelMachine:
             self._addresses.discard(resource)
 
     def change(self, old: Resource, new: Resource) -> None:
-        """Change an interface or a chip while it stands; see `gpiomux.plan.operations.Machine`.
+        """Change a resource while it stands; see `gpiomux.plan.operations.Machine`.
 
         Raises:
             GpiomuxError: the machine refused; the resource is as before.
@@ -161,6 +169,9 @@ class KernelMachine:
             return
         if isinstance(old, Xdp) and isinstance(new, Xdp):
             self._programs.replace(self._rtnl(new.netns), old, new)
+            return
+        if isinstance(new, Poll | Pmtu):  # what is asked of a datapath takes the place of what was asked before
+            self.create(new)
             return
         assert isinstance(old, Interface)
         assert isinstance(new, Interface)
@@ -193,6 +204,10 @@ class KernelMachine:
             case Datapath(link=link, transport=transport):
                 self._datapaths.stop(link)
                 self._rest(link, transport)
+            case Poll(link=link):
+                self._datapaths.ask(link, {"do": "poll", "poll": poll_to_plain(model.Poll())})
+            case Pmtu(link=link, mark=mark):
+                self._datapaths.ask(link, {"do": "del-pmtu", "mark": mark})
             case Attachment(link=link, child=child):
                 self._datapaths.ask(link, {"do": "detach", "child": child})
             case Mark(link=link, mark=mark):
@@ -345,6 +360,10 @@ class KernelMachine:
     def _leave(self, name: str | None) -> None:
         if name in self._sockets:
             self._sockets.pop(name)[1].close()
+
+
+def _poll_to_plain(poll: Poll) -> str | dict[str, Any]:
+    return poll_to_plain(model.Poll(mode=poll.mode, idle_us=poll.idle_us, budget=poll.budget))
 
 
 def _access(chip: Chip) -> Access:

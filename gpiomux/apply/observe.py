@@ -16,7 +16,9 @@ from gpiomux.aggregator.node import Access, read_access
 from gpiomux.apply.real_lines import chips_of
 from gpiomux.apply.xdp_programs import observed_program
 from gpiomux.channels.files import list_channels
+from gpiomux.config import model
 from gpiomux.config.plain import transport_from_plain
+from gpiomux.config.tuning import poll_from_plain
 from gpiomux.errors import MachineError
 from gpiomux.netdev import netns
 from gpiomux.netdev.rtnl import Rtnl
@@ -32,6 +34,8 @@ from gpiomux.plan.state import (
     Key,
     Mark,
     Netns,
+    Pmtu,
+    Poll,
     Resource,
     Route,
     Wire,
@@ -240,6 +244,10 @@ def _look_at_datapath(datapaths: Datapaths, link: str, found: _Findings) -> None
 def _note_datapath(link: str, report: dict[str, Any], found: _Findings) -> None:
     datapath = Datapath(link=link, transport=transport_from_plain(report["transport"]))
     found.state.add(datapath)
+    poll = poll_from_plain(report["poll"] or {})
+    if poll != model.Poll():
+        found.state.add(Poll(link=link, mode=poll.mode, idle_us=poll.idle_us, budget=poll.budget))
+    found.state.update(Pmtu(link=link, mark=mark, limit_bytes=limit_bytes) for mark, limit_bytes in report["pmtu"])
     for child in report["children"]:
         attachment = Attachment(link=link, child=child["name"])
         found.state.add(attachment)

@@ -13,7 +13,7 @@ from gpiomux.errors import MachineError
 from gpiomux.plan.diff import Plan, make_plan
 from gpiomux.plan.marks import changed_marks, plan_of_marks
 from gpiomux.plan.scope import scope_of
-from gpiomux.plan.state import Attachment, Datapath, Mark, Xdp
+from gpiomux.plan.state import Datapath, Held, Xdp
 from gpiomux.plan.wanted import wanted_state
 from gpiomux.plan.words import resource_name
 
@@ -66,7 +66,7 @@ def with_silent(observed: Observed, applied: Iterable[Resource], wanted: Iterabl
     believed = {
         it
         for it in applied
-        if isinstance(it, Datapath | Attachment | Mark)
+        if isinstance(it, Datapath | Held)
         and it.link in observed.silent
         and (isinstance(it, Datapath) or it.link in staying)
     }

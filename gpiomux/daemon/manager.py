@@ -29,7 +29,7 @@ from gpiomux.daemon.state_file import Intent
 from gpiomux.daemon.successor import before, earlier, require_confirm_time, require_settled, successor
 from gpiomux.errors import DaemonError, GpiomuxError, MachineError, UsageError
 from gpiomux.plan.diff import Plan, make_plan
-from gpiomux.plan.state import Attachment, Mark
+from gpiomux.plan.state import Held
 from gpiomux.plan.wanted import wanted_state
 
 if TYPE_CHECKING:
@@ -211,8 +211,8 @@ class Manager:
         require_link(self.applied, link)
         observed = self._look(self.applied)
         state = observed.state
-        if link in observed.silent:  # it would not answer when told to let its children go
-            state = frozenset(it for it in state if not (isinstance(it, Attachment | Mark) and it.link == link))
+        if link in observed.silent:  # it would not answer when told to let them go
+            state = frozenset(it for it in state if not (isinstance(it, Held) and it.link == link))
         broken = observed.broken | {("datapath", link)}
         try:
             return self._of_datapath(link, replace(observed, state=state, broken=broken), on_step)

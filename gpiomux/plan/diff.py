@@ -17,13 +17,14 @@ from gpiomux.plan.operations import Change, Create, Operation, Remove
 from gpiomux.plan.state import (
     FLOORS,
     Address,
-    Attachment,
     Chip,
     Datapath,
+    Held,
     Interface,
     Key,
-    Mark,
     Netns,
+    Pmtu,
+    Poll,
     Resource,
     Route,
     Xdp,
@@ -47,13 +48,12 @@ class Plan:
     """What stands, and shall stand as it is when all is done."""
 
     def of_datapath(self, link: str) -> Plan:
-        """The part that concerns the process of one link: its chip, itself, the children in its hands, their marks."""
+        """The part that concerns the process of one link: its chip, itself, and what it holds."""
         return Plan(
             operations=tuple(
                 operation
                 for operation in self.operations
-                if isinstance(operation.resource, Chip | Datapath | Attachment | Mark)
-                and operation.resource.link == link
+                if isinstance(operation.resource, Chip | Datapath | Held) and operation.resource.link == link
             ),
             kept=self.kept,
         )
@@ -117,6 +117,10 @@ def _in_place(have: Resource, want: Resource) -> Resource | None:
         have = replace(have, mtu=aim.mtu, mac=aim.mac, up=aim.up)
     elif isinstance(have, Xdp) and isinstance(aim, Xdp):
         have = replace(have, program=aim.program, name=aim.name, stale=aim.stale)
+    elif isinstance(have, Poll) and isinstance(aim, Poll):
+        have = replace(have, mode=aim.mode, idle_us=aim.idle_us, budget=aim.budget)
+    elif isinstance(have, Pmtu) and isinstance(aim, Pmtu):
+        have = replace(have, limit_bytes=aim.limit_bytes)
     return aim if have == aim else None
 
 

@@ -11,9 +11,12 @@ from gpiomux.plan.state import (
     Channel,
     Chip,
     Datapath,
+    Held,
     Interface,
     Mark,
     Netns,
+    Pmtu,
+    Poll,
     Resource,
     Route,
     Wire,
@@ -43,7 +46,7 @@ class Scope:
                 return name in self.networks
             case Interface() | Xdp() | Address() | Route():
                 return resource.netns in self.networks
-            case Datapath() | Attachment() | Mark():
+            case Datapath() | Poll() | Pmtu() | Attachment() | Mark():
                 return resource.link in self.datapaths
             case Wire():
                 return self.wires
@@ -62,7 +65,7 @@ def scope_of(resources: Iterable[Resource]) -> Scope:
             for it in all_of_them
             if isinstance(it, Netns | Interface | Xdp | Address | Route)
         ),
-        datapaths=frozenset(it.link for it in all_of_them if isinstance(it, Datapath | Attachment | Mark)),
+        datapaths=frozenset(it.link for it in all_of_them if isinstance(it, Datapath | Held)),
         wires=any(isinstance(it, Wire) for it in all_of_them),
         chips=any(isinstance(it, Chip) for it in all_of_them),
         channels=any(isinstance(it, Channel) for it in all_of_them),

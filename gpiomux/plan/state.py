@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from gpiomux.config.model import GpioMedium, ShmMedium, SimMedium, Transport
+from gpiomux.config.model import GpioMedium, PollMode, ShmMedium, SimMedium, Transport
 
 if TYPE_CHECKING:
     from gpiomux.config.gathered import Gathered
@@ -206,6 +206,41 @@ class Datapath:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Poll:
+    """How a datapath waits, where it is not the default; can change while it stands. `gpiomux.config.model.Poll`."""
+
+    link: str
+    mode: PollMode
+    idle_us: int | None
+    budget: int | None
+
+    @property
+    def key(self) -> Key:
+        return ("poll", self.link)
+
+    @property
+    def requires(self) -> tuple[Key, ...]:
+        return (("datapath", self.link),)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pmtu:
+    """What the packets of one mark may have at most that leave through a link; `limit_bytes` can change."""
+
+    link: str
+    mark: int
+    limit_bytes: int
+
+    @property
+    def key(self) -> Key:
+        return ("pmtu", self.link, str(self.mark))
+
+    @property
+    def requires(self) -> tuple[Key, ...]:
+        return (("datapath", self.link),)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Attachment:
     """A child interface in the hands of its link's datapath."""
 
@@ -238,7 +273,10 @@ class Mark:
         return (("child", self.child),)
 
 
-Resource = Netns | Wire | Chip | Channel | Interface | Xdp | Address | Route | Datapath | Attachment | Mark
+Held = Poll | Pmtu | Attachment | Mark
+"""What lives in the process of a datapath, is asked of it, and goes with it."""
+
+Resource = Netns | Wire | Chip | Channel | Interface | Xdp | Address | Route | Datapath | Held
 
 FLOORS: tuple[type[Resource], ...] = (
     Netns,
@@ -250,6 +288,8 @@ FLOORS: tuple[type[Resource], ...] = (
     Address,
     Route,
     Datapath,
+    Poll,
+    Pmtu,
     Attachment,
     Mark,
 )

@@ -6,6 +6,7 @@ from dataclasses import replace
 from ipaddress import ip_interface, ip_network
 from typing import TYPE_CHECKING, assert_never
 
+from gpiomux.config import model
 from gpiomux.config.gathered import gathered
 from gpiomux.config.model import CHANNEL_ELEMENTS, GpioMedium, Mode, ShmMedium, SimMedium
 from gpiomux.config.xdp import chosen_mode
@@ -18,6 +19,8 @@ from gpiomux.plan.state import (
     Interface,
     Mark,
     Netns,
+    Pmtu,
+    Poll,
     Resource,
     Route,
     Wire,
@@ -57,6 +60,10 @@ def _link_resources(link: Link) -> Iterator[Resource]:
     yield from _channels(link)
     yield from _interface_resources(link.name, link, kind, link.netdev)
     yield Datapath(link=link.name, transport=_running(link.transport))
+    if link.poll != model.Poll():
+        yield Poll(link=link.name, mode=link.poll.mode, idle_us=link.poll.idle_us, budget=link.poll.budget)
+    for mark, limit_bytes in link.pmtu:
+        yield Pmtu(link=link.name, mark=mark, limit_bytes=limit_bytes)
     for child in link.children:
         yield from _child_resources(link, child, kind)
 

@@ -14,6 +14,8 @@ from gpiomux.plan.state import (
     Interface,
     Mark,
     Netns,
+    Pmtu,
+    Poll,
     Resource,
     Route,
     Wire,
@@ -30,7 +32,7 @@ def resource_name(resource: Resource) -> str:
             return resource.path
         case Xdp() | Address() | Route():
             return resource.interface
-        case Chip() | Datapath():
+        case Chip() | Datapath() | Poll() | Pmtu():
             return resource.link
         case Attachment() | Mark():
             return resource.child
@@ -59,6 +61,10 @@ def resource_words(resource: Resource) -> str:
             return _route_words(resource)
         case Datapath():
             return f"datapath of {resource.link} ({_transport_words(resource.transport)})"
+        case Poll():
+            return f"polling of {resource.link}: {_poll_words(resource)}"
+        case Pmtu(link=link, mark=mark, limit_bytes=limit_bytes):
+            return f"pmtu {limit_bytes} of mark {mark} on {link}"
         case Attachment():
             return f"child {resource.child} of {resource.link}"
         case Mark():
@@ -74,6 +80,10 @@ def change_words(old: Resource, new: Resource) -> str:
     if isinstance(old, Xdp) and isinstance(new, Xdp):
         became = _program_words(new) if (old.program, old.name) != (new.program, new.name) else "what it says now"
         return f"xdp on {new.interface} ({new.mode}): {_program_words(old)} -> {became}"
+    if isinstance(old, Poll) and isinstance(new, Poll):
+        return f"polling of {new.link}: {_poll_words(old)} -> {_poll_words(new)}"
+    if isinstance(old, Pmtu) and isinstance(new, Pmtu):
+        return f"pmtu of mark {new.mark} on {new.link}: {old.limit_bytes} -> {new.limit_bytes}"
     if not isinstance(old, Interface) or not isinstance(new, Interface):
         return f"{resource_words(old)} -> {resource_words(new)}"
     changes = []
@@ -102,6 +112,11 @@ def _access_words(chip: Chip) -> str:
     mode = None if chip.mode is None else f"{chip.mode:04o}"
     stated = (("owner", chip.owner), ("group", chip.group), ("mode", mode))
     return ", ".join(f"{word} {value}" for word, value in stated if value is not None)
+
+
+def _poll_words(poll: Poll) -> str:
+    stated = (("idle_us", poll.idle_us), ("budget", poll.budget))
+    return ", ".join([poll.mode, *(f"{word} {value}" for word, value in stated if value is not None)])
 
 
 def _place(interface: Interface) -> str:

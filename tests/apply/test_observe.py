@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from gpiomux.apply.observe import INBORN, observe
+from gpiomux.config.model import PollMode
 from gpiomux.config.plain import transport_to_plain
 from gpiomux.errors import MachineError
 from gpiomux.netdev import netns
@@ -16,7 +17,7 @@ from gpiomux.netdev.inside import DIRECTORY
 from gpiomux.netdev.rtnl import Rtnl
 from gpiomux.netdev.tags import tag
 from gpiomux.plan.observed import Foreign, Observed
-from gpiomux.plan.state import Address, Attachment, Datapath, Interface, Mark, Netns, Route, Wire
+from gpiomux.plan.state import Address, Attachment, Datapath, Interface, Mark, Netns, Pmtu, Poll, Route, Wire
 from gpiomux.rundir import RunDir
 from tests.plan.configs import transport
 
@@ -123,16 +124,22 @@ def test_a_run_directory_that_is_none(tmp_path: Path) -> None:
 def test_datapaths() -> None:
     report = {
         "transport": transport_to_plain(transport(end="b")),
+        "pmtu": [[7, 1280]],
+        "poll": {"mode": "auto", "idle_us": None, "budget": 64},
         "children": [{"name": "child1", "marks": [7, 8]}, {"name": "child2", "marks": []}],
         "gone": ["child2"],
     }
-    found = look(geth0=report, geth1={**report, "children": [], "gone": ["geth1"]}, geth2=None)
+    plain = {**report, "pmtu": [], "poll": {"mode": "auto", "idle_us": None, "budget": None}, "children": []}
+    found = look(geth0=report, geth1={**plain, "gone": ["geth1"]}, geth2=None, geth3={**plain, "poll": None})
     assert found.state == {
         Datapath(link="geth0", transport=transport(end="b")),
+        Poll(link="geth0", mode=PollMode.AUTO, idle_us=None, budget=64),
+        Pmtu(link="geth0", mark=7, limit_bytes=1280),
         Attachment(link="geth0", child="child1"),
         Attachment(link="geth0", child="child2"),
         Mark(link="geth0", child="child1", mark=7),
         Mark(link="geth0", child="child1", mark=8),
         Datapath(link="geth1", transport=transport(end="b")),
+        Datapath(link="geth3", transport=transport(end="b")),
     }
     assert found.broken == {("child", "child2"), ("datapath", "geth1")}

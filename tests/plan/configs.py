@@ -12,6 +12,8 @@ from gpiomux.config.model import (
     Link,
     Mode,
     Netdev,
+    Poll,
+    PollMode,
     ProtocolIds,
     Route,
     SimMedium,
@@ -32,12 +34,12 @@ _ROUTES4 = st.lists(
 )
 _ROUTES6 = st.lists(st.sampled_from((Route(to="fd09::/64"), Route(to="::/0", metric=1024))), unique=True)
 _MACS = st.sampled_from((None, "02:00:00:00:00:01", "02:00:00:00:00:02"))
+_PMTUS = st.sampled_from(((), ((7, 1280),), ((7, 600), (9, 1280))))
+_POLLS = st.sampled_from((Poll(), Poll(mode=PollMode.BUSY), Poll(idle_us=50), Poll(idle_us=50, budget=64)))
 _WIRES = {"geth0": ("cable0", "a"), "geth1": ("cable0", "b"), "geth2": ("cable1", "a")}
 
 
-def transport(
-    mode: Mode = Mode.NET_HDR, *, wire: str = "cable0", end: str = "a", reader: int = 1
-) -> Transport:
+def transport(mode: Mode = Mode.NET_HDR, *, wire: str = "cable0", end: str = "a", reader: int = 1) -> Transport:
     """A transport over simulated lines."""
     return Transport(
         mode=mode,
@@ -78,5 +80,14 @@ def configs(draw: st.DrawFn) -> Config:
             children.append(Child(name=child, marks=tuple(taken), netdev=draw(netdevs(mode))))
         wire, end = _WIRES[name]
         medium = transport(mode, wire=wire, end=end, reader=draw(st.sampled_from((1, 3))))
-        links.append(Link(name=name, transport=medium, netdev=draw(netdevs(mode)), children=tuple(children)))
+        links.append(
+            Link(
+                name=name,
+                transport=medium,
+                netdev=draw(netdevs(mode)),
+                pmtu=draw(_PMTUS),
+                poll=draw(_POLLS),
+                children=tuple(children),
+            )
+        )
     return Config(links=tuple(links))

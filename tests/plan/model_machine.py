@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from gpiomux.errors import MachineError
 from gpiomux.plan.observed import Foreign, Observed
-from gpiomux.plan.state import Address, Interface, Key, Resource, Route, State
+from gpiomux.plan.state import Address, Interface, Key, Pmtu, Poll, Resource, Route, State
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -76,11 +76,13 @@ class ModelMachine:
 
     def change(self, old: Resource, new: Resource) -> None:
         with self._counted():
-            assert isinstance(old, Interface)
-            assert isinstance(new, Interface)
+            assert type(old) is type(new)
             if not self._stands(old):
                 raise MachineError(f"{old.key} is not there like this", errno=errno.ENOENT)
             self.standing[new.key] = new
+            if not isinstance(new, Interface):
+                assert isinstance(new, Poll | Pmtu)
+                return
             no_ipv6 = not new.up or new.mtu < IPV6_MINIMUM_MTU
             self._drop(
                 it

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 
 from gpiomux.config.load import load_file
-from gpiomux.config.model import Child, Config, Link, Mode, Netdev, Route
+from gpiomux.config.model import Child, Config, Link, Mode, Netdev, Poll, PollMode, Route
 from gpiomux.errors import ConflictError
 from gpiomux.plan.diff import Plan, make_plan
 from gpiomux.plan.observed import Foreign, Observed
@@ -143,6 +143,21 @@ def test_mtu_mac_and_state_change_in_place() -> None:
     plan = lead(machine, geth0(Netdev(mtu=900, mac="02:00:00:00:00:02", up=False), mode=Mode.ETH))
     assert lines(plan) == [
         "~ interface geth0 (tap): mtu 1500 -> 900, mac 02:00:00:00:00:01 -> 02:00:00:00:00:02, up -> down"
+    ]
+
+
+def test_what_a_datapath_holds_changes_in_place() -> None:
+    link = geth0().links[0]
+    tuned = replace(link, pmtu=((7, 1280), (9, 600)), poll=Poll(mode=PollMode.BUSY))
+    machine = applied(Config(links=(tuned,)))
+    assert lines(lead(machine, Config(links=(replace(tuned, pmtu=((7, 600),), poll=Poll(idle_us=50)),)))) == [
+        "- pmtu 600 of mark 9 on geth0",
+        "~ polling of geth0: busy -> auto, idle_us 50",
+        "~ pmtu of mark 7 on geth0: 1280 -> 600",
+    ]
+    assert lines(lead(machine, geth0())) == [
+        "- pmtu 600 of mark 7 on geth0",
+        "- polling of geth0: auto, idle_us 50",
     ]
 
 

@@ -7,9 +7,22 @@ from dataclasses import replace
 import pytest
 
 from gpiomux.config.gathered import Gathered
-from gpiomux.config.model import GpioMedium, Mode, ProtocolIds, ShmMedium, Transport
+from gpiomux.config.model import GpioMedium, Mode, PollMode, ProtocolIds, ShmMedium, Transport
 from gpiomux.plan.operations import Change, Create, Operation, Remove
-from gpiomux.plan.state import Address, Attachment, Chip, Datapath, Interface, Mark, Netns, Resource, Route, Wire
+from gpiomux.plan.state import (
+    Address,
+    Attachment,
+    Chip,
+    Datapath,
+    Interface,
+    Mark,
+    Netns,
+    Pmtu,
+    Poll,
+    Resource,
+    Route,
+    Wire,
+)
 from gpiomux.plan.words import resource_name
 from tests.plan.configs import transport
 from tests.plan.model_machine import ModelMachine
@@ -50,6 +63,13 @@ WORDS: list[tuple[Resource, str, str]] = [
     ),
     (Datapath(link="geth0", transport=GPIO), "geth0", "datapath of geth0 (eth over GPIO lines)"),
     (Datapath(link="geth0", transport=SHM), "geth0", "datapath of geth0 (raw over channels /dev/shm/a and /dev/shm/b)"),
+    (Poll(link="geth0", mode=PollMode.BUSY, idle_us=None, budget=None), "geth0", "polling of geth0: busy"),
+    (
+        Poll(link="geth0", mode=PollMode.AUTO, idle_us=50, budget=64),
+        "geth0",
+        "polling of geth0: auto, idle_us 50, budget 64",
+    ),
+    (Pmtu(link="geth0", mark=7, limit_bytes=1280), "geth0", "pmtu 1280 of mark 7 on geth0"),
     (Attachment(link="geth0", child="child1"), "child1", "child child1 of geth0"),
     (Mark(link="geth0", child="child1", mark=7), "child1", "mark 7 to child1 of geth0"),
 ]
@@ -74,6 +94,14 @@ def test_words(resource: Resource, name: str, words: str) -> None:
 )
 def test_words_of_a_change(new: Interface, words: str) -> None:
     assert Change(GETH0, new).describe() == f"~ interface geth0 (tap) in netns far: {words}"
+
+
+def test_words_of_a_change_of_what_a_datapath_holds() -> None:
+    busy = Poll(link="geth0", mode=PollMode.BUSY, idle_us=None, budget=None)
+    change = Change(busy, replace(busy, mode=PollMode.AUTO, idle_us=50))
+    assert change.describe() == "~ polling of geth0: busy -> auto, idle_us 50"
+    pmtu = Pmtu(link="geth0", mark=7, limit_bytes=1280)
+    assert Change(pmtu, replace(pmtu, limit_bytes=600)).describe() == "~ pmtu of mark 7 on geth0: 1280 -> 600"
 
 
 def test_words_of_a_change_of_access() -> None:

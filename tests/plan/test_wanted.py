@@ -18,12 +18,27 @@ from gpiomux.config.model import (
     Link,
     Mode,
     Netdev,
+    PollMode,
     ProtocolIds,
     ShmMedium,
     Transport,
 )
+from gpiomux.config.model import Poll as WantedPoll
 from gpiomux.config.model import Route as WantedRoute
-from gpiomux.plan.state import Address, Attachment, Channel, Chip, Datapath, Interface, Mark, Netns, Route, Wire
+from gpiomux.plan.state import (
+    Address,
+    Attachment,
+    Channel,
+    Chip,
+    Datapath,
+    Interface,
+    Mark,
+    Netns,
+    Pmtu,
+    Poll,
+    Route,
+    Wire,
+)
 from gpiomux.plan.wanted import known_metric, wanted_state
 from tests.plan.configs import transport
 
@@ -51,6 +66,17 @@ def test_everything_in_the_order_of_the_file() -> None:
         Attachment(link="geth0", child="child1"),
         Mark(link="geth0", child="child1", mark=7),
         Mark(link="geth0", child="child1", mark=8),
+    )
+
+
+def test_what_a_datapath_holds_comes_behind_it_and_polling_only_if_it_is_not_the_default() -> None:
+    plain = link(Netdev()).links[0]
+    tuned = replace(plain, pmtu=((7, 1280), (9, 600)), poll=WantedPoll(mode=PollMode.BUSY))
+    assert wanted_state(Config(links=(plain,))) == (*wanted_state(Config(links=(tuned,)))[:3],)
+    assert wanted_state(Config(links=(tuned,)))[3:] == (
+        Poll(link="geth0", mode=PollMode.BUSY, idle_us=None, budget=None),
+        Pmtu(link="geth0", mark=7, limit_bytes=1280),
+        Pmtu(link="geth0", mark=9, limit_bytes=600),
     )
 
 
