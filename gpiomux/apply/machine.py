@@ -10,6 +10,7 @@ from ipaddress import ip_interface
 from typing import TYPE_CHECKING, Any, Self, assert_never
 
 from gpiomux.aggregator.node import Access
+from gpiomux.apply.interfaces import change_interface, make_interface
 from gpiomux.apply.observe import look_at
 from gpiomux.apply.real_lines import chips_of, node_of, rest_lines
 from gpiomux.apply.xdp_programs import XdpPrograms, forget
@@ -25,8 +26,7 @@ from gpiomux.lines.wire_file import make_wire, remove_wire
 from gpiomux.netdev import netns
 from gpiomux.netdev.marks import prepare_port
 from gpiomux.netdev.rtnl import Rtnl
-from gpiomux.netdev.tags import tag
-from gpiomux.netdev.tuntap import keep_tun, open_tun
+from gpiomux.netdev.tuntap import open_tun
 from gpiomux.plan.state import (
     Address,
     Attachment,
@@ -71,7 +71,7 @@ class KernelMachine:
         """Work on a machine that has just been observed."""
         self._rundir = rundir
         self._datapaths = datapaths
-        self._interfaces = {it.name: it for it in observed.state if isinstance(it, Interface)}
+        self._interfaces = {it for it in observed.state if isinstance(it, Interface)}
         self._addresses = {it for it in observed.state if isinstance(it, Address)}
         self._foreign_addresses = {
             Address(interface=it.key[1], netns=it.netns, address=it.key[2])
@@ -118,15 +118,20 @@ class KernelMachine:
             case Channel(path=path, size_bytes=size_bytes):
                 make_channel(self._rundir, path, size_bytes)
             case Interface():
-                self._create_interface(resource)
+                if resource.name == resource.link:
+                    self._datapaths.prepare()  # its datapath comes later in the plan
+                forget(self._rundir, resource.name)  # what an interface of this name had before
+                make_interface(resource, self._rtnl(resource.netns), self._rundir.owner)
+                self._interfaces.add(resource)
             case Xdp():
-                self._programs.attach(self._rtnl(resource.netns), resource)
+                self._programs.attach(self._rtnl(resource.netns), self._device(resource), resource)
             case Address():
-                self._rtnl(resource.netns).add_address(resource.interface, resource.address)
+                self._rtnl(resource.netns).add_address(self._device(resource), resource.address)
                 self._addresses.add(resource)
                 self._put_before_followers(resource)
             case Route():
-                self._rtnl(resource.netns).add_route(resource.interface, resource.to, resource.via, resource.metric)
+                rtnl = self._rtnl(resource.netns)
+                rtnl.add_route(self._device(resource), resource.to, resource.via, resource.metric)
             case Datapath():
                 self._start(resource)
             case Poll(link=link):
@@ -153,8 +158,9 @@ class KernelMachine:
             if err.errno not in _GONE:
                 raise
         if isinstance(resource, Interface):
-            self._interfaces.pop(resource.name, None)
-            forget(self._rundir, resource.name)
+            self._interfaces.discard(resource)
+            if all(it.name != resource.name for it in self._interfaces):
+                forget(self._rundir, resource.name)
         elif isinstance(resource, Address):
             self._addresses.discard(resource)
 
@@ -168,19 +174,22 @@ class KernelMachine:
             chips_of(self._rundir).change_access(new.link, _access(new))
             return
         if isinstance(old, Xdp) and isinstance(new, Xdp):
-            self._programs.replace(self._rtnl(new.netns), old, new)
+            self._programs.replace(self._rtnl(new.netns), self._device(new), new)
             return
         if isinstance(new, Poll | Pmtu):  # what is asked of a datapath takes the place of what was asked before
             self.create(new)
             return
         assert isinstance(old, Interface)
         assert isinstance(new, Interface)
-        try:
-            self._change_interface(old, new)
-        except GpiomuxError:
-            self._change_interface(new, old)
-            raise
-        self._interfaces[new.name] = new
+        change_interface(old, new, self._rtnl)
+        if new.name == new.link and new.mtu != old.mtu:
+            try:
+                self._tell_mtu(new)
+            except MachineError:
+                change_interface(new, old, self._rtnl)
+                raise
+        self._interfaces.discard(old)
+        self._interfaces.add(new)
 
     def _remove(self, resource: Resource) -> None:
         match resource:
@@ -194,13 +203,14 @@ class KernelMachine:
             case Channel(path=path):
                 remove_channel(self._rundir, path)
             case Interface():
-                self._rtnl(resource.netns).delete_link(resource.name)
+                self._rtnl(resource.netns).delete_link(resource.device)
             case Xdp():
-                self._programs.detach(self._rtnl(resource.netns), resource)
+                self._programs.detach(self._rtnl(resource.netns), self._device(resource), resource)
             case Address():
                 self._remove_address(resource)
             case Route():
-                self._rtnl(resource.netns).remove_route(resource.interface, resource.to, resource.via, resource.metric)
+                rtnl = self._rtnl(resource.netns)
+                rtnl.remove_route(self._device(resource), resource.to, resource.via, resource.metric)
             case Datapath(link=link, transport=transport):
                 self._datapaths.stop(link)
                 self._rest(link, transport)
@@ -221,68 +231,32 @@ class KernelMachine:
         The kernel takes the other IPv4 addresses of the same network away with the first of them, unless the sysctl
         promote_secondaries is set (__inet_del_ifa in net/ipv4/devinet.c); they are added again.
         """
-        rtnl = self._rtnl(gone.netns)
+        rtnl, device = self._rtnl(gone.netns), self._device(gone)
         near = [it for it in self._addresses | self._foreign_addresses if it != gone and _of_one_network(it, gone)]
         if near:
-            order = [(it.interface, it.address) for it in rtnl.addresses()]
-            near.sort(key=lambda it: _place((it.interface, it.address), order))
-            place = _place((gone.interface, gone.address), order)
-            self._followers[gone] = [
-                it for it in near if it in self._addresses and _place((it.interface, it.address), order) > place
-            ]
-        rtnl.remove_address(gone.interface, gone.address)
+            order = [it.address for it in rtnl.addresses() if it.interface == device]
+            near.sort(key=lambda it: _place(it.address, order))
+            place = _place(gone.address, order)
+            self._followers[gone] = [it for it in near if it in self._addresses and _place(it.address, order) > place]
+        rtnl.remove_address(device, gone.address)
         if near:
-            left = {(it.interface, it.address) for it in rtnl.addresses()}
+            left = {it.address for it in rtnl.addresses() if it.interface == device}
             for it in near:
-                if (it.interface, it.address) not in left:
-                    rtnl.add_address(it.interface, it.address, tagged=it in self._addresses)
+                if it.address not in left:
+                    rtnl.add_address(device, it.address, tagged=it in self._addresses)
 
     def _put_before_followers(self, back: Address) -> None:
         """Give an address that is back, because a plan is undone, the place that it had."""
         followers = self._followers.pop(back, [])
         if not followers:
             return
-        rtnl = self._rtnl(back.netns)
-        standing = {(it.interface, it.address) for it in rtnl.addresses()}
+        rtnl, device = self._rtnl(back.netns), self._device(back)
+        standing = {it.address for it in rtnl.addresses() if it.interface == device}
         for it in followers:
-            if (it.interface, it.address) in standing:
+            if it.address in standing:
                 self._remove_address(it)
-                rtnl.add_address(it.interface, it.address)
+                rtnl.add_address(device, it.address)
                 self._followers.pop(it, None)
-
-    def _create_interface(self, wanted: Interface) -> None:
-        if wanted.name == wanted.link:
-            self._datapaths.prepare()  # its datapath comes later in the plan
-        forget(self._rundir, wanted.name)  # what an interface of this name had before
-        rtnl = self._rtnl(wanted.netns)
-        fd = open_tun(wanted.name, wanted.kind, wanted.netns)
-        try:
-            # Whoever is killed here leaves no interface, or one that bears our tag and waits for its datapath.
-            rtnl.set_alias(wanted.name, tag(wanted.link, self._rundir.owner))
-            keep_tun(fd)
-        finally:
-            os.close(fd)
-        try:
-            rtnl.set_mtu(wanted.name, wanted.mtu)
-            if wanted.mac is not None:
-                rtnl.set_mac(wanted.name, wanted.mac)
-            if wanted.up:
-                rtnl.set_up(wanted.name, True)
-        except GpiomuxError:
-            rtnl.delete_link(wanted.name)
-            raise
-        self._interfaces[wanted.name] = wanted
-
-    def _change_interface(self, old: Interface, new: Interface) -> None:
-        rtnl = self._rtnl(new.netns)
-        if new.mac is not None and new.mac != old.mac:
-            rtnl.set_mac(new.name, new.mac)
-        if new.mtu != old.mtu:
-            rtnl.set_mtu(new.name, new.mtu)
-            if new.name == new.link:
-                self._tell_mtu(new)
-        if new.up != old.up:
-            rtnl.set_up(new.name, new.up)
 
     def _tell_mtu(self, interface: Interface) -> None:
         try:
@@ -333,9 +307,9 @@ class KernelMachine:
         """Open an interface for its datapath: the port as a message has it, and descriptors that live in the block."""
         interface = self._interface(name)
         with ExitStack() as opened:
-            tun = open_tun(name, interface.kind, interface.netns)
+            tun = open_tun(interface.device, interface.kind, interface.netns)
             try:
-                handles = prepare_port(name, interface.kind, interface.netns, tun)
+                handles = prepare_port(interface.device, interface.kind, interface.netns, tun)
             except GpiomuxError:
                 os.close(tun)
                 raise
@@ -345,10 +319,18 @@ class KernelMachine:
 
     def _interface(self, name: str) -> Interface:
         # open_tun would make the device if it were not there, without tag and addresses.
-        if name not in self._interfaces:
-            hint = "`gpiomux apply` makes it again"
-            raise MachineError(f"interface {name} does not exist", errno=errno.ENODEV, hint=hint)
-        return self._interfaces[name]
+        for it in self._interfaces:
+            if it.name == name:
+                return it
+        hint = "`gpiomux apply` makes it again"
+        raise MachineError(f"interface {name} does not exist", errno=errno.ENODEV, hint=hint)
+
+    def _device(self, guest: Address | Route | Xdp) -> str:
+        """What the kernel calls the interface on which something is."""
+        for it in self._interfaces:
+            if (it.name, it.netns) == (guest.interface, guest.netns):
+                return it.device
+        return guest.interface
 
     def _rtnl(self, name: str | None) -> Rtnl:
         """A socket in a network namespace, opened once for all operations there."""
@@ -370,7 +352,7 @@ def _access(chip: Chip) -> Access:
     return Access(owner=chip.owner, group=chip.group, mode=chip.mode)
 
 
-def _place(wanted: tuple[str, str], order: list[tuple[str, str]]) -> int:
+def _place(wanted: str, order: list[str]) -> int:
     return order.index(wanted) if wanted in order else len(order)
 
 

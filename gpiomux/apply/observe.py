@@ -21,8 +21,9 @@ from gpiomux.config.plain import transport_from_plain
 from gpiomux.config.tuning import poll_from_plain
 from gpiomux.errors import MachineError
 from gpiomux.netdev import netns
+from gpiomux.netdev.marks import KEEPS_IN_MOVES
 from gpiomux.netdev.rtnl import Rtnl
-from gpiomux.netdev.tags import link_of, netns_tag
+from gpiomux.netdev.tags import names_of, netns_tag
 from gpiomux.plan.observed import Foreign, Observed
 from gpiomux.plan.state import (
     Address,
@@ -62,6 +63,7 @@ class _Findings:
     broken: set[Key] = field(default_factory=set)
     foreign: set[Foreign] = field(default_factory=set)
     borrowed: set[str] = field(default_factory=set)
+    rooted: set[str] = field(default_factory=set)
     silent: set[str] = field(default_factory=set)
 
     @property
@@ -75,6 +77,7 @@ class _Findings:
             broken=frozenset(self.broken),
             foreign=frozenset(self.foreign),
             borrowed=frozenset(self.borrowed),
+            rooted=frozenset(self.rooted),
             silent=frozenset(self.silent),
         )
 
@@ -144,7 +147,7 @@ def _look_at_named_networks(namespaces: Iterable[str], found: _Findings) -> None
 def _look_at_network(name: str | None, found: _Findings) -> None:
     with Rtnl(name) as rtnl:
         links = rtnl.links()
-        ours = {link.name for link in links if _note_interface(name, link, found)}
+        ours = {link.name: it.name for link in links if (it := _note_interface(name, link, found)) is not None}
         if ours:
             _note_addresses(name, rtnl, ours, found)
     if name is not None:
@@ -154,35 +157,50 @@ def _look_at_network(name: str | None, found: _Findings) -> None:
             found.borrowed.add(name)
 
 
-def _note_interface(name: str | None, link: LinkInfo, found: _Findings) -> bool:
-    """Note an interface; whether it is ours."""
-    owner = link_of(link.alias, found.owner)
+def _note_interface(name: str | None, link: LinkInfo, found: _Findings) -> Interface | None:
+    """Note an interface; None if it is not ours."""
     if link.name in INBORN:
-        return False
-    if owner is None:
+        return None
+    named = names_of(link.alias, found.owner)
+    if named is None:
         found.foreign.add(Foreign(netns=name, key=("interface", link.name)))
-        return False
+        return None
+    serves, own_name = named
     interface = Interface(
-        name=link.name, link=owner, kind=link.kind, netns=name, mtu=link.mtu, mac=link.mac, up=link.up
+        name=own_name,
+        link=serves,
+        kind=link.kind,
+        netns=name,
+        mtu=link.mtu,
+        mac=link.mac,
+        up=link.up,
+        renamed=None if link.name == own_name else link.name,
     )
     found.state.add(interface)
-    program = observed_program(found.rundir, name, link)
+    program = observed_program(found.rundir, name, own_name, link)
     if isinstance(program, Foreign):
         found.foreign.add(program)
     elif program is not None:
         found.state.add(program)
-    return True
+    return interface
 
 
-def _note_addresses(name: str | None, rtnl: Rtnl, ours: set[str], found: _Findings) -> None:
-    """Note addresses and routes of our interfaces, tagged or not."""
+def _note_addresses(name: str | None, rtnl: Rtnl, ours: dict[str, str], found: _Findings) -> None:
+    """Note addresses and routes of our interfaces, tagged or not.
+
+    Args:
+        name: of the network namespace.
+        rtnl: opened there.
+        ours: what the kernel calls our interfaces -> their own names.
+        found: where to note them.
+    """
     for it in rtnl.addresses():
         if it.interface in ours:
-            _note(Address(interface=it.interface, netns=name, address=it.address), it.ours, found)
+            _note(Address(interface=ours[it.interface], netns=name, address=it.address), it.ours, found)
     for to in rtnl.routes():
         if to.interface in ours:
             metric = known_metric(to.to, to.metric)
-            route = Route(interface=to.interface, netns=name, to=to.to, via=to.via, metric=metric)
+            route = Route(interface=ours[to.interface], netns=name, to=to.to, via=to.via, metric=metric)
             _note(route, to.ours, found)
 
 
@@ -248,6 +266,8 @@ def _note_datapath(link: str, report: dict[str, Any], found: _Findings) -> None:
     if poll != model.Poll():
         found.state.add(Poll(link=link, mode=poll.mode, idle_us=poll.idle_us, budget=poll.budget))
     found.state.update(Pmtu(link=link, mark=mark, limit_bytes=limit_bytes) for mark, limit_bytes in report["pmtu"])
+    if report["marks_method"] not in KEEPS_IN_MOVES:
+        found.rooted.update((link, *(child["name"] for child in report["children"])))
     for child in report["children"]:
         attachment = Attachment(link=link, child=child["name"])
         found.state.add(attachment)

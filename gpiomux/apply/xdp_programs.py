@@ -67,41 +67,46 @@ class XdpPrograms:
             os.close(kept.fd)
         self._kept.clear()
 
-    def attach(self, rtnl: Rtnl, wanted: Xdp) -> None:
+    def attach(self, rtnl: Rtnl, device: str, wanted: Xdp) -> None:
         """Attach a program to an interface that has none.
+
+        Args:
+            rtnl: opened in the network namespace of the interface.
+            device: what the kernel calls it; so for the other verbs.
+            wanted: what to attach.
 
         Raises:
             GpiomuxError: the program cannot be loaded, or the interface has one; nothing has changed.
         """
-        self._switch(rtnl, wanted, NO_PROGRAM)
+        self._switch(rtnl, device, wanted, NO_PROGRAM)
 
-    def replace(self, rtnl: Rtnl, old: Xdp, new: Xdp) -> None:
+    def replace(self, rtnl: Rtnl, device: str, new: Xdp) -> None:
         """Let a program take the place of one of ours in one step.
 
         Raises:
             GpiomuxError: the program cannot be loaded, or another is there by now; nothing has changed.
         """
-        standing = self._keep_standing(rtnl, old.interface)
-        self._switch(rtnl, new, NO_PROGRAM if standing is None else self._kept[standing].fd)
+        standing = self._keep_standing(rtnl, device, new.interface)
+        self._switch(rtnl, device, new, NO_PROGRAM if standing is None else self._kept[standing].fd)
 
-    def detach(self, rtnl: Rtnl, gone: Xdp) -> None:
+    def detach(self, rtnl: Rtnl, device: str, gone: Xdp) -> None:
         """Take our program off an interface; if there is another by now, that stays.
 
         Raises:
             MachineError: the kernel refused; the program stands.
         """
-        standing = self._keep_standing(rtnl, gone.interface)
+        standing = self._keep_standing(rtnl, device, gone.interface)
         if standing is not None:
             try:
-                rtnl.set_xdp(gone.interface, gone.mode, NO_PROGRAM, self._kept[standing].fd)
+                rtnl.set_xdp(device, gone.mode, NO_PROGRAM, self._kept[standing].fd)
             except MachineError as err:
                 if err.errno not in _OTHER:
                     raise
         forget(self._rundir, gone.interface)
 
-    def _keep_standing(self, rtnl: Rtnl, interface: str) -> int | None:
+    def _keep_standing(self, rtnl: Rtnl, device: str, interface: str) -> int | None:
         """Hold the program that is on an interface, if it is ours: its number."""
-        standing = rtnl.xdp(interface)
+        standing = rtnl.xdp(device)
         record = None if standing is None else record_of(self._rundir, interface, standing.id)
         if standing is None or record is None:
             return None
@@ -114,7 +119,7 @@ class XdpPrograms:
             self._kept[standing.id] = OpenProgram(fd=fd, digest=record.digest)
         return standing.id
 
-    def _switch(self, rtnl: Rtnl, wanted: Xdp, old_fd: int) -> None:
+    def _switch(self, rtnl: Rtnl, device: str, wanted: Xdp, old_fd: int) -> None:
         kept = None if wanted.program_id is None else self._kept.get(wanted.program_id)
         opened = kept or open_program(wanted.program, wanted.name)
         try:
@@ -122,7 +127,7 @@ class XdpPrograms:
             before = _numbers(self._rundir, wanted.interface)
             _write(self._rundir, wanted, number, opened.digest)
             try:
-                rtnl.set_xdp(wanted.interface, wanted.mode, opened.fd, old_fd)
+                rtnl.set_xdp(device, wanted.mode, opened.fd, old_fd)
             except MachineError:
                 if number not in before:
                     _path(self._rundir, wanted.interface, number).unlink(missing_ok=True)
@@ -159,16 +164,16 @@ def require_xdp(plan: Plan) -> None:
                 raise MachineError(message, errno=err.errno or 0) from err
 
 
-def observed_program(rundir: RunDir, netns: str | None, link: LinkInfo) -> Xdp | Foreign | None:
-    """The program of an interface: ours, somebody else's, or none."""
+def observed_program(rundir: RunDir, netns: str | None, interface: str, link: LinkInfo) -> Xdp | Foreign | None:
+    """The program of an interface: ours, somebody else's, or none; `interface` is the name that it shall have."""
     if link.xdp is None:
         return None
-    record = record_of(rundir, link.name, link.xdp.id)
+    record = record_of(rundir, interface, link.xdp.id)
     if record is None:
         words = f"XDP program {program_words(link.xdp)} on {link.name}"
-        return Foreign(netns=netns, key=("xdp", link.name), words=words)
+        return Foreign(netns=netns, key=("xdp", interface), words=words)
     return Xdp(
-        interface=link.name,
+        interface=interface,
         netns=netns,
         program=record.program,
         name=record.name,

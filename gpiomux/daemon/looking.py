@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 from gpiomux.apply.observe import look_at, observe
 from gpiomux.apply.real_lines import require_lines
 from gpiomux.apply.xdp_programs import require_xdp
+from gpiomux.daemon.whereabouts import strayed
 from gpiomux.errors import MachineError
 from gpiomux.plan.diff import Plan, make_plan
 from gpiomux.plan.marks import changed_marks, plan_of_marks
 from gpiomux.plan.scope import scope_of
-from gpiomux.plan.state import Datapath, Held, Xdp
+from gpiomux.plan.state import Datapath, Held, Interface, Xdp
 from gpiomux.plan.wanted import wanted_state
 from gpiomux.plan.words import resource_name
 
@@ -42,7 +43,11 @@ def look(
     Raises:
         MachineError: something cannot be looked at.
     """
-    observed = observe(rundir, datapaths, {*namespaces(applied, wanted), *also})
+    places = {*namespaces(applied, wanted), *also}
+    observed = observe(rundir, datapaths, places)
+    strays = strayed(rundir, datapaths, applied, observed).state
+    if elsewhere := {it.netns for it in strays if isinstance(it, Interface) and it.netns is not None}:
+        observed = observe(rundir, datapaths, places | elsewhere)
     return with_silent(observed, wanted_state(applied), wanted_state(wanted)) if observed.silent else observed
 
 

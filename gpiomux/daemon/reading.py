@@ -18,6 +18,7 @@ from gpiomux.daemon.drift import foreign_notes
 from gpiomux.daemon.info import link_info
 from gpiomux.daemon.looking import look, plan_to_plain, prepared_plan
 from gpiomux.daemon.successor import require_settled, successor
+from gpiomux.daemon.whereabouts import interface_to_plain, present
 from gpiomux.errors import MachineError
 from gpiomux.version import VERSION
 
@@ -25,10 +26,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from gpiomux.apply.reports import Report
-    from gpiomux.config.model import Config, Link
+    from gpiomux.config.model import Child, Config, Link
     from gpiomux.config.overlay import Edit
     from gpiomux.control.messages import Request
     from gpiomux.daemon.record import Record
+    from gpiomux.plan.observed import Observed
     from gpiomux.rundir import RunDir
 
 COUNTED = ("counters", "line", "channel", "interfaces")
@@ -90,7 +92,8 @@ class Reading:
                 }
             case "status":
                 reports = self._datapaths.reports()
-                now = [_status(link, attempts.get(link.name), reports.get(link.name)) for link in links]
+                found = self._present(record.config)
+                now = [_status(link, attempts.get(link.name), reports.get(link.name), found) for link in links]
                 return {"daemon": self._daemon(), "applied": self._applied(record), "links": now}
             case "stats":
                 counted = self._datapaths.counted(total=request.args["total"])
@@ -106,7 +109,15 @@ class Reading:
         require_link(config, name)
         (link,) = (it for it in config.links if it.name == name)
         told, counted = self._datapaths.reports().get(name), self._datapaths.counted(total=False).get(name)
-        return {**_status(link, attempts.get(name), told), **link_info(self._rundir, link, told, counted)}
+        now = _status(link, attempts.get(name), told, self._present(config))
+        return {**now, **link_info(self._rundir, link, told, counted)}
+
+    def _present(self, applied: Config) -> Observed | MachineError:
+        """The interfaces as they are now, or why they cannot be seen: who may not enter a namespace sees the rest."""
+        try:
+            return present(self._rundir, self._datapaths, applied)
+        except MachineError as err:
+            return err
 
     def _plan(self, applied: Config, wanted: Config) -> dict[str, Any]:
         observed = look(self._rundir, self._datapaths, applied, wanted)
@@ -140,7 +151,7 @@ class Reading:
         return {"pid": os.getpid(), "version": VERSION, "uptime_s": time.monotonic() - self._since_s}
 
 
-def _status(link: Link, attempt: Attempt | None, told: Report) -> dict[str, Any]:
+def _status(link: Link, attempt: Attempt | None, told: Report, found: Observed | MachineError) -> dict[str, Any]:
     medium = link.transport.medium
     report, now = _known(attempt, told)
     return {
@@ -152,6 +163,7 @@ def _status(link: Link, attempt: Attempt | None, told: Report) -> dict[str, Any]
         "up": link.netdev.up,
         "mtu": link.netdev.mtu,
         "addresses": list(link.netdev.addresses),
+        "interface": interface_to_plain(link.name, link.netdev, found, told),
         "carrier": report.get("carrier", False),
         "reason": report.get("reason", ""),
         "peer": report.get("peer"),
@@ -164,11 +176,21 @@ def _status(link: Link, attempt: Attempt | None, told: Report) -> dict[str, Any]
             "uptime_s": report.get("uptime_s", 0.0),
             "last_exit": now.last_exit,
         },
-        "children": [
-            {"name": child.name, "netns": child.netdev.netns, "marks": list(child.marks)} for child in link.children
-        ],
+        "children": [_child(child, told, found) for child in link.children],
         "line": report.get("line", {}),
         "channel": report.get("channel", {}),
+    }
+
+
+def _child(child: Child, told: Report, found: Observed | MachineError) -> dict[str, Any]:
+    return {
+        "name": child.name,
+        "marks": list(child.marks),
+        "netns": child.netdev.netns,
+        "up": child.netdev.up,
+        "mtu": child.netdev.mtu,
+        "addresses": list(child.netdev.addresses),
+        "interface": interface_to_plain(child.name, child.netdev, found, told),
     }
 
 

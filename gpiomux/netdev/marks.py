@@ -19,6 +19,10 @@ from gpiomux.netdev.inside import entered, returning
 
 TCX, CLSACT, PACKET_SOCKET = "bpf-tcx", "bpf-clsact", "packet-socket"
 
+KEEPS_IN_MOVES = frozenset((TCX,))
+"""Methods that go on when an interface is moved to another network namespace: there the kernel takes filters away
+from it, and no longer shows its packets to a packet socket."""
+
 _LIMITS = {
     TCX: "",
     CLSACT: "",

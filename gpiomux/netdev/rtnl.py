@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 from gpiomux.errors import MachineError
-from gpiomux.netdev.inside import entered
+from gpiomux.netdev.inside import DIRECTORY, THREAD_NETNS, entered
 from gpiomux.netdev.netlink import Netlink, attribute, attributes
 from gpiomux.netdev.tags import PROTOCOL
 from gpiomux.netdev.xdp import NO_PROGRAM, XdpInfo, xdp_attributes, xdp_info
@@ -40,15 +40,8 @@ _ADDRESS = struct.Struct("=BBBBI")
 """Family, prefix length, flags, scope, index of the interface."""
 _ROUTE = struct.Struct("=BBBBBBBBI")
 """Family, prefix length, that of the source, TOS, table, protocol, scope, type, flags."""
-_IFLA_ADDRESS, _IFLA_IFNAME, _IFLA_MTU, _IFLA_LINKINFO, _IFLA_IFALIAS, _IFLA_CARRIER, _IFLA_XDP = (
-    1,
-    3,
-    4,
-    18,
-    20,
-    33,
-    43,
-)
+_IFLA_ADDRESS, _IFLA_IFNAME, _IFLA_MTU, _IFLA_LINKINFO, _IFLA_IFALIAS, _IFLA_CARRIER = 1, 3, 4, 18, 20, 33
+_IFLA_XDP = 43
 _INFO_KIND, _INFO_DATA, _TUN_TYPE, _TUN_PI = 1, 2, 3, 4
 _IFA_ADDRESS, _IFA_LOCAL, _IFA_PROTO = 1, 2, 11
 _RTA_DST, _RTA_OIF, _RTA_GATEWAY, _RTA_PRIORITY, _RTA_TABLE = 1, 4, 5, 6, 15
@@ -206,6 +199,17 @@ class Rtnl:
             MachineError: the kernel refused.
         """
         self._set(name, "set it up" if up else "set it down", state="up" if up else "down")
+
+    def move(self, name: str, netns: str | None, new_name: str) -> None:
+        """Give an interface a place in a network namespace, and a name there, in one step.
+
+        Raises:
+            MachineError: the kernel refused, for example EEXIST, or EBUSY for another name of one that is up.
+        """
+        place = THREAD_NETNS if netns is None else str(DIRECTORY / netns)
+        with self._refusals(name, f"move it to {place} as {new_name}"):
+            with open(place, "rb") as there:
+                self._change("link", "set", index=self._index(name), net_ns_fd=there.fileno(), ifname=new_name)
 
     def xdp(self, name: str) -> XdpInfo | None:
         """The XDP program of an interface.

@@ -1,7 +1,8 @@
 """How an object in the kernel is recognised as ours. What carries no tag of ours is never touched.
 
-Interfaces bear an alias that names their link, namespaces one on their `lo`. Addresses and routes bear protocol
-number 103 (IFA_PROTO, rtm_protocol); the kernel gives it no meaning, and iproute2's lists leave it free.
+Interfaces bear an alias that names their link and, of a child, itself: so they are known wherever they are moved, and
+whatever they are renamed. Namespaces bear one on their `lo`, addresses and routes protocol number 103 (IFA_PROTO,
+rtm_protocol); the kernel gives it no meaning, and iproute2's lists leave it free.
 
 An alias also says whose it is where several daemons share a network namespace: the run directory stands behind an `@`
 unless it is the usual one. To each of them what the others have made is not ours.
@@ -17,9 +18,16 @@ _PREFIX = "gpiomux:"
 _NETNS = "netns"
 
 
-def tag(link: str, owner: str = "") -> str:
-    """The ifalias of an interface that serves this link; `owner` is `RunDir.owner`."""
-    return f"{_PREFIX}{link}@{owner}" if owner else _PREFIX + link
+def tag(link: str, owner: str = "", *, name: str | None = None) -> str:
+    """The ifalias of an interface.
+
+    Args:
+        link: which it serves.
+        owner: `RunDir.owner`.
+        name: of the interface, if it is not that of its link.
+    """
+    whose = link if name in (None, link) else f"{link}/{name}"
+    return f"{_PREFIX}{whose}@{owner}" if owner else _PREFIX + whose
 
 
 def netns_tag(owner: str = "") -> str:
@@ -27,9 +35,10 @@ def netns_tag(owner: str = "") -> str:
     return tag(_NETNS, owner)
 
 
-def link_of(alias: str | None, owner: str = "") -> str | None:
-    """The link that an interface with this ifalias serves, or None if the interface is not ours."""
+def names_of(alias: str | None, owner: str = "") -> tuple[str, str] | None:
+    """The link that an interface with this ifalias serves, and its own name, or None if the interface is not ours."""
     if alias is None or not alias.startswith(_PREFIX):
         return None
-    link, _, theirs = alias.removeprefix(_PREFIX).partition("@")
-    return link if link and theirs == owner else None
+    whose, _, theirs = alias.removeprefix(_PREFIX).partition("@")
+    link, _, name = whose.partition("/")
+    return (link, name or link) if link and theirs == owner else None

@@ -68,9 +68,12 @@ def differences(
     standing = {resource.key: resource for resource in observed.state}
     standing |= {netns.key: netns for netns in map(_netns, observed.borrowed)}
     wanted: dict[Key, Resource] = {resource.key: resource for resource in kept}
+    staying = frozenset(wanted)
     gone: dict[Key, Resource] = {}
     for operation in operations:
         resource = operation.resource
+        if isinstance(operation, Remove) and resource.key in staying:
+            continue  # a second one of that name: the first stays
         if isinstance(operation, Remove):
             wanted.pop(resource.key, None)
             gone[resource.key] = resource

@@ -95,10 +95,14 @@ def _compare(
         if floor is Route:
             bared = _bared((have for have, _ in kept.values()), removed, wanted.values())
         found = sorted((resource for resource in observed.state if isinstance(resource, floor)), key=_by_key)
+        # Of two interfaces of one name the one that is where it shall be stays.
+        found.sort(key=lambda have: have.key in wanted and _place(have) != _place(wanted[have.key]))
         for have in found:
             want = wanted.get(have.key)
             aim = None if want is None else _in_place(have, want)
             stands = footing.issuperset(have.requires) and have.key not in observed.broken
+            if isinstance(have, Interface) and isinstance(aim, Interface):
+                stands = stands and have.key not in kept and _can_move(have, aim, found, footing, observed)
             swept = isinstance(have, Route) and _is_ipv4(have) and not bared.isdisjoint(have.requires)
             if aim is None or not stands or swept:
                 removed.append(have)
@@ -114,7 +118,7 @@ def _in_place(have: Resource, want: Resource) -> Resource | None:
     if isinstance(have, Chip) and isinstance(aim, Chip):
         have = replace(have, owner=aim.owner, group=aim.group, mode=aim.mode)
     elif isinstance(have, Interface) and isinstance(aim, Interface):
-        have = replace(have, mtu=aim.mtu, mac=aim.mac, up=aim.up)
+        have = replace(have, netns=aim.netns, renamed=aim.renamed, mtu=aim.mtu, mac=aim.mac, up=aim.up)
     elif isinstance(have, Xdp) and isinstance(aim, Xdp):
         have = replace(have, program=aim.program, name=aim.name, stale=aim.stale)
     elif isinstance(have, Poll) and isinstance(aim, Poll):
@@ -122,6 +126,31 @@ def _in_place(have: Resource, want: Resource) -> Resource | None:
     elif isinstance(have, Pmtu) and isinstance(aim, Pmtu):
         have = replace(have, limit_bytes=aim.limit_bytes)
     return aim if have == aim else None
+
+
+def _place(resource: Resource) -> tuple[str | None, str] | None:
+    """Where an interface is, and by which name; None for what is no interface."""
+    return (resource.netns, resource.device) if isinstance(resource, Interface) else None
+
+
+def _netns(resource: Resource) -> str | None:
+    return resource.netns if isinstance(resource, Interface) else None
+
+
+def _can_move(
+    have: Interface, aim: Interface, found: Iterable[Resource], footing: set[Key], observed: Observed
+) -> bool:
+    """Whether an interface can be brought to its place as it is, or is there.
+
+    The place must stand before the plan begins, and be free of other interfaces of ours.
+    """
+    if _place(have) == _place(aim):
+        return True
+    return (
+        footing.issuperset(aim.requires)
+        and not any(other.key != have.key and _place(other) == _place(aim) for other in found)
+        and (have.netns == aim.netns or have.name not in observed.rooted)
+    )
 
 
 def _bared(kept: Iterable[Resource], removed: Iterable[Resource], wanted: Iterable[Resource]) -> set[Key]:
@@ -145,9 +174,12 @@ def _is_ipv4(resource: Address | Route) -> bool:
     return ":" not in (resource.address if isinstance(resource, Address) else resource.to)
 
 
-def _refuse_conflicts(wanted: Iterable[Resource], kept: Iterable[Key], foreign: frozenset[Foreign]) -> None:
-    """Raise a ConflictError if anything that is to be made exists and is not ours."""
-    standing = set(kept)
+def _refuse_conflicts(
+    wanted: Iterable[Resource], kept: dict[Key, tuple[Resource, Resource]], foreign: frozenset[Foreign]
+) -> None:
+    """Raise a ConflictError if anything is not ours where something is to be made, or to be moved to."""
+    standing = {key for key, (have, aim) in kept.items() if _place(have) == _place(aim)}
+    steady = {key for key, (have, aim) in kept.items() if _netns(have) == _netns(aim)}
     theirs = {(it.netns, it.key): it for it in foreign}
     conflicts = [
         theirs[resource.netns, resource.key].words or _whereabouts(resource)
@@ -155,8 +187,8 @@ def _refuse_conflicts(wanted: Iterable[Resource], kept: Iterable[Key], foreign: 
         if isinstance(resource, Interface | Xdp | Address | Route)
         and resource.key not in standing
         and (resource.netns, resource.key) in theirs
-        # What others put on an interface of ours goes away with it if the interface is made anew.
-        and (isinstance(resource, Interface) or standing.issuperset(resource.requires))
+        # What others put on an interface of ours goes away if the interface is made anew, or leaves its namespace.
+        and (isinstance(resource, Interface) or steady.issuperset(resource.requires))
     ]
     if conflicts:
         raise ConflictError(

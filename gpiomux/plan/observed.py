@@ -32,5 +32,7 @@ class Observed:
     """What is not ours, but could be in the way; without the interfaces that every namespace has by itself."""
     borrowed: frozenset[str] = frozenset()
     """Named network namespaces that exist and are not ours: they are used where wanted, never removed."""
+    rooted: frozenset[str] = frozenset()
+    """Names of interfaces whose marks are carried in a way that ends when they leave their network namespace."""
     silent: frozenset[str] = frozenset()
     """Links whose datapath runs and does not answer: what it runs is not in `state`."""

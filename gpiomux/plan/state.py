@@ -94,7 +94,7 @@ class Channel:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Interface:
-    """A TUN or TAP device, tagged `gpiomux:<link>` in its ifalias; `mtu`, `mac` and `up` can change while it stands."""
+    """A TUN or TAP device, tagged in its ifalias; all but `name`, `link` and `kind` can change while it stands."""
 
     name: str
     link: str
@@ -106,6 +106,13 @@ class Interface:
     mac: str | None
     """Wanted: None leaves the choice to the kernel."""
     up: bool
+    renamed: str | None = None
+    """Found: what somebody has renamed it to; None in what is wanted."""
+
+    @property
+    def device(self) -> str:
+        """The name that the kernel knows it by."""
+        return self.name if self.renamed is None else self.renamed
 
     @property
     def key(self) -> Key:

@@ -87,6 +87,10 @@ def change_words(old: Resource, new: Resource) -> str:
     if not isinstance(old, Interface) or not isinstance(new, Interface):
         return f"{resource_words(old)} -> {resource_words(new)}"
     changes = []
+    if old.device != new.device:
+        changes.append(f"name {old.device} -> {new.device}")
+    if old.netns != new.netns:
+        changes.append("moved from the netns of gpiomuxd" if old.netns is None else f"moved from netns {old.netns}")
     if old.mtu != new.mtu:
         changes.append(f"mtu {old.mtu} -> {new.mtu}")
     if old.mac != new.mac:
@@ -121,7 +125,8 @@ def _poll_words(poll: Poll) -> str:
 
 def _place(interface: Interface) -> str:
     place = "" if interface.netns is None else f" in netns {interface.netns}"
-    return f"interface {interface.name} ({interface.kind}){place}"
+    renamed = "" if interface.renamed is None else f", renamed to {interface.renamed}"
+    return f"interface {interface.name} ({interface.kind}){place}{renamed}"
 
 
 def _interface_words(interface: Interface) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from enum import StrEnum
 
 from gpiomux.frozen import Frozen
+from gpiomux.stats.whereabouts import difference_words, interface_words
 
 TYPE_CHECKING = False  # as of `typing`, whose import a short command can do without
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ def _link_table(link: Answer) -> Table:
     rows = [
         ("mode", f"{link['mode']}, mtu {link['mtu']}"),
         ("medium", f"{link['medium']}, wire {link['wire']}" if link["wire"] else link["medium"]),
-        ("interface", _interface(link)),
+        ("interface", interface_words(link)),
         ("peer", peer_words(link["peer"])),
         *((("lines", _lines(link["line"])),) if link["line"] else ()),
         *((("channels", _channels(link["channel"])),) if link["channel"] else ()),
@@ -103,16 +104,9 @@ def _condition(link: Answer) -> tuple[str, Tone]:
         return f"datapath {datapath['state']}", Tone.WAITING
     if not link["carrier"]:
         return f"no carrier: {link['reason']}" if link["reason"] else "no carrier", Tone.BAD
-    if not link["up"]:
-        return "carrier, but the interface is down", Tone.WAITING
+    if difference := difference_words(link):
+        return f"carrier, but the interface is {difference}", Tone.WAITING
     return "carrier", Tone.GOOD
-
-
-def _interface(link: Answer) -> str:
-    words = ["up" if link["up"] else "down"]
-    if link["netns"]:
-        words.append(f"in netns {link['netns']}")
-    return ", ".join([" ".join(words), *link["addresses"]])
 
 
 def peer_words(peer: Answer | None) -> str:
@@ -175,7 +169,7 @@ def child_words(child: Answer) -> str:
     """Marks and namespace of a child."""
     marks = ", ".join(str(mark) for mark in child["marks"])
     text = f"mark{'s' if len(child['marks']) != 1 else ''} {marks}" if marks else "no marks"
-    return f"{text}, in netns {child['netns']}" if child["netns"] else text
+    return f"{text}, {interface_words(child)}"
 
 
 def _line_row(line: Answer) -> tuple[str, ...]:

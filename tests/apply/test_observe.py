@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -85,6 +86,28 @@ def test_tagged_and_foreign(geth0: Rtnl) -> None:
     assert not {it.key[1] for it in found.foreign} & INBORN
 
 
+def test_what_somebody_has_renamed_and_moved_is_known_by_its_tag(geth0: Rtnl) -> None:
+    geth0.set_alias("geth0", tag("geth1", name="child1"))
+    geth0.add_address("geth0", "10.0.0.1/24")
+    ip("addr", "add", "10.1.0.1/24", "dev", "geth0")
+    geth0.move("geth0", None, "foo")
+    child = Interface(
+        name="child1", link="geth1", kind="tap", netns=None, mtu=1500, mac="02:00:00:00:00:01", up=True, renamed="foo"
+    )
+    found = look()
+    assert found.state == {child, Address(interface="child1", netns=None, address="10.0.0.1/24")}
+    assert Foreign(netns=None, key=("address", "child1", "10.1.0.1/24")) in found.foreign
+    ip("netns", "add", "near")
+    try:
+        geth0.move("foo", "near", "foo")
+        assert look("near").state == {replace(child, netns="near", up=False)}
+        assert look().state == frozenset()
+        with Rtnl("near") as near:
+            near.move("foo", None, "geth0")
+    finally:
+        ip("netns", "del", "near")
+
+
 def test_addresses_of_others_on_interfaces_of_others_are_none_of_our_business() -> None:
     ip("tuntap", "add", "theirs", "mode", "tun")
     ip("addr", "add", "10.1.0.1/24", "dev", "theirs")
@@ -128,6 +151,7 @@ def test_datapaths() -> None:
         "poll": {"mode": "auto", "idle_us": None, "budget": 64},
         "children": [{"name": "child1", "marks": [7, 8]}, {"name": "child2", "marks": []}],
         "gone": ["child2"],
+        "marks_method": "bpf-tcx",
     }
     plain = {**report, "pmtu": [], "poll": {"mode": "auto", "idle_us": None, "budget": None}, "children": []}
     found = look(geth0=report, geth1={**plain, "gone": ["geth1"]}, geth2=None, geth3={**plain, "poll": None})
@@ -143,3 +167,5 @@ def test_datapaths() -> None:
         Datapath(link="geth3", transport=transport(end="b")),
     }
     assert found.broken == {("child", "child2"), ("datapath", "geth1")}
+    assert found.rooted == frozenset()
+    assert look(geth0={**report, "marks_method": "packet-socket"}).rooted == {"geth0", "child1", "child2"}

@@ -22,12 +22,26 @@ def link_status(**changes: Any) -> dict[str, Any]:
         "epoch": 0xF00D,
         "marks": {"method": "bpf-tcx", "limits": ""},
         "datapath": {**datapath, **changes.pop("datapath", {})},
-        "children": [{"name": "child1", "netns": None, "marks": [7]}],
+        "children": [child_status()],
         "line": {"words_in": 300, "words_out": 301, "interrupts": 2, "polls": 900, "sleeping": True},
         "channel": {},
         "addresses": ["10.10.0.1/24"],
+        "interface": interface_status(**changes.pop("interface", {})),
     }
     return {**link, **changes}
+
+
+def child_status(**changes: Any) -> dict[str, Any]:
+    """One child of a link; `interface=` changes single fields of that."""
+    interface = interface_status(**{"name": "child1", "addresses": [], **changes.pop("interface", {})})
+    child = {"name": "child1", "netns": None, "up": True, "mtu": 1500, "addresses": [], "marks": [7]}
+    return {**child, "interface": interface, **changes}
+
+
+def interface_status(**changes: Any) -> dict[str, Any]:
+    """An interface that was found as it was applied."""
+    found = {"state": "found", "name": "geth0", "netns": None, "up": True, "mtu": 1500, "mac": None}
+    return {**found, "addresses": ["10.10.0.1/24"], **changes}
 
 
 def origin(**changes: Any) -> dict[str, Any]:

@@ -48,6 +48,9 @@ RECORD = Record(
 )
 LINE = {"words_in": 10, "words_out": 20, "interrupts": 3, "polls": 40, "sleeps": 5, "sleeping": True}
 REPORT: dict[str, Any] = {
+    "link": "geth0",
+    "children": [{"name": "child1", "marks": [7, 8]}],
+    "gone": ["child1"],
     "pid": 4711,
     "uptime_s": 12.5,
     "carrier": True,
@@ -123,7 +126,18 @@ def test_status_of_a_link_that_runs(monkeypatch: pytest.MonkeyPatch) -> None:
             "uptime_s": 12.5,
             "last_exit": "killed by SIGKILL",
         },
-        "children": [{"name": "child1", "netns": "near", "marks": [7, 8]}],
+        "interface": {"state": "out-of-sight"},
+        "children": [
+            {
+                "name": "child1",
+                "netns": "near",
+                "up": True,
+                "mtu": 1400,
+                "addresses": [],
+                "marks": [7, 8],
+                "interface": {"state": "missing"},
+            }
+        ],
         "line": LINE,
         "channel": {},
     }

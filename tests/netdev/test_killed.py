@@ -16,7 +16,7 @@ import pytest
 from gpiomux.netdev import netns
 from gpiomux.netdev.inside import DIRECTORY
 from gpiomux.netdev.rtnl import Rtnl
-from gpiomux.netdev.tags import link_of, tag
+from gpiomux.netdev.tags import names_of, tag
 from gpiomux.netdev.tuntap import keep_tun, open_tun
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def test_an_interface() -> None:
             aliases = {link.name: link.alias for link in rtnl.links() if link.name != "lo"}
             left.append(set(aliases))
             if aliases:
-                assert link_of(aliases["end0"]) == "link"
+                assert names_of(aliases["end0"]) == ("link", "link")
                 rtnl.delete_link("end0")
 
     assert killed_before_each_line(make, look) > 10

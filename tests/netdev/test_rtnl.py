@@ -177,6 +177,7 @@ def test_refusals(routable: Rtnl, verb: str, arguments: tuple[Any, ...], number:
         lambda rtnl: rtnl.set_mtu("gone", 1500),
         lambda rtnl: rtnl.set_mac("gone", "02:00:00:00:00:01"),
         lambda rtnl: rtnl.set_up("gone", True),
+        lambda rtnl: rtnl.move("gone", None, "end0"),
         lambda rtnl: rtnl.add_address("gone", "10.1.0.1/24"),
         lambda rtnl: rtnl.remove_address("gone", "10.1.0.1/24"),
         lambda rtnl: rtnl.add_route("gone", "10.1.0.0/24", None, None),

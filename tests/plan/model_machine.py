@@ -25,7 +25,8 @@ class ModelMachine:
     """Performs operations on a set of resources.
 
     Without IPv4 address an interface loses its IPv4 routes, also for the moment in which the first address of its only
-    network goes. When it goes down it loses its IPv6 addresses and all routes; with an MTU below 1280 all of IPv6.
+    network goes. When it goes down it loses its IPv6 addresses and all routes; with an MTU below 1280 all of IPv6; when
+    it leaves its network namespace, everything.
     """
 
     def __init__(self, *, borrowed: Iterable[str] = (), foreign: Iterable[Foreign] = ()) -> None:
@@ -79,6 +80,10 @@ class ModelMachine:
             assert type(old) is type(new)
             if not self._stands(old):
                 raise MachineError(f"{old.key} is not there like this", errno=errno.ENOENT)
+            missing = [key for key in new.requires if key not in self.standing and not self._is_borrowed(key)]
+            taken = [it for it in self.standing.values() if isinstance(it, Interface) and it.key != new.key]
+            if missing or (new.netns, new.device) in {(it.netns, it.device) for it in taken}:
+                raise MachineError(f"{new.key} cannot go there", errno=errno.EEXIST)
             self.standing[new.key] = new
             if not isinstance(new, Interface):
                 assert isinstance(new, Poll | Pmtu)
@@ -87,7 +92,7 @@ class ModelMachine:
             self._drop(
                 it
                 for it in self._on(new.name)
-                if (isinstance(it, Route) and not new.up) or (_version(it) == 6 and no_ipv6)
+                if (isinstance(it, Route) and not new.up) or (_version(it) == 6 and no_ipv6) or it.netns != new.netns
             )
 
     def _stands(self, resource: Resource) -> bool:

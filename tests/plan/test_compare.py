@@ -45,6 +45,12 @@ def test_as_it_was_to_be(operation: Operation, found: set[Resource]) -> None:
     assert has_happened(operation, observed)
 
 
+def test_a_second_interface_of_a_name_goes_and_the_first_stays() -> None:
+    second = replace(AS_FOUND, renamed="foo")
+    assert told([Remove(second)], Observed(state=frozenset({AS_FOUND})), AS_FOUND) == []
+    assert told([Remove(second)], Observed(), AS_FOUND) != []
+
+
 @pytest.mark.parametrize(
     ("operation", "found", "expected"),
     [

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
@@ -206,24 +206,92 @@ def test_new_transport_restarts_the_datapath_and_what_hangs_on_it() -> None:
     ]
 
 
-def test_a_move_to_another_namespace_makes_all_anew() -> None:
-    child = Child(name="child1", marks=(7,), netdev=Netdev(netns="far"))
+MADE_ANEW = [
+    "-mark",
+    "-child",
+    "-datapath",
+    "-address",
+    "-interface",
+    "+interface",
+    "+address",
+    "+datapath",
+    "+child",
+    "+mark",
+]
+CHILD_ELSEWHERE = Child(name="child1", marks=(7,), netdev=Netdev(netns="far"))
+
+
+def signs(plan: Plan) -> list[str]:
+    return [operation.sign + operation.resource.key[0] for operation in plan.operations]
+
+
+def test_a_move_to_a_namespace_that_stands_is_made_in_place() -> None:
     netdev = Netdev(addresses=("10.0.0.1/24",))
-    machine = applied(geth0(netdev, child))
-    plan = lead(machine, geth0(replace(netdev, netns="far"), child))
-    assert ("interface", "child1") not in {operation.resource.key for operation in plan.operations}
-    assert [operation.sign + operation.resource.key[0] for operation in plan.operations] == [
-        "-mark",
+    machine = applied(geth0(netdev, CHILD_ELSEWHERE))
+    assert lines(lead(machine, geth0(replace(netdev, netns="far"), CHILD_ELSEWHERE))) == [
+        "- address 10.0.0.1/24 on geth0",
+        "~ interface geth0 (tun) in netns far: moved from the netns of gpiomuxd",
+        "+ address 10.0.0.1/24 on geth0",
+    ]
+
+
+def test_a_move_makes_all_anew_where_marks_would_be_lost_or_the_namespace_is_made_first() -> None:
+    netdev = Netdev(addresses=("10.0.0.1/24",))
+    elsewhere = wanted_state(geth0(replace(netdev, netns="far"), CHILD_ELSEWHERE))
+    observed = replace(applied(geth0(netdev, CHILD_ELSEWHERE)).observe(), rooted=frozenset({"geth0"}))
+    assert signs(make_plan(elsewhere, observed)) == MADE_ANEW
+    child = replace(CHILD_ELSEWHERE, netdev=Netdev())
+    plan = make_plan(wanted_state(geth0(replace(netdev, netns="far"), child)), applied(geth0(netdev, child)).observe())
+    assert signs(plan) == [*MADE_ANEW[:5], "+netns", *MADE_ANEW[5:]]
+
+
+def wandered(config: Config, **changes: Any) -> Observed:
+    """What is found after somebody has moved or renamed geth0; addresses and routes stay if the namespace does."""
+    found = applied(config).observe()
+    netns = changes.get("netns")
+    left = {it for it in found.state if netns is None or it.key[0] not in ("address", "route")}
+    state = {replace(it, **changes) if isinstance(it, Interface) and it.name == "geth0" else it for it in left}
+    return replace(found, state=frozenset(state), borrowed=frozenset({"other"}))
+
+
+def test_an_interface_that_somebody_moved_or_renamed_is_brought_back() -> None:
+    config = geth0(Netdev(addresses=("10.0.0.1/24",)), Child(name="child1", marks=(7,)))
+    plan = make_plan(wanted_state(config), wandered(config, netns="other", renamed="foo", mtu=1400, up=False))
+    assert lines(plan) == [
+        "~ interface geth0 (tun): name foo -> geth0, moved from netns other, mtu 1400 -> 1500, down -> up",
+        "+ address 10.0.0.1/24 on geth0",
+    ]
+    assert lines(make_plan(wanted_state(config), wandered(config, renamed="foo"))) == [
+        "~ interface geth0 (tun): name foo -> geth0"
+    ]
+    assert "- interface geth0 (tun) in netns other, renamed to foo, mtu 1500" in lines(
+        make_plan((), wandered(config, netns="other", renamed="foo"))
+    )
+
+
+def test_two_that_have_changed_names_are_made_anew() -> None:
+    config = geth0(Netdev(), Child(name="child1"))
+    found = wandered(config, renamed="child1")
+    swapped = {
+        replace(it, renamed="geth0") if isinstance(it, Interface) and it.name == "child1" else it for it in found.state
+    }
+    assert signs(make_plan(wanted_state(config), replace(found, state=frozenset(swapped)))) == [
         "-child",
         "-datapath",
-        "-address",
+        "-interface",
         "-interface",
         "+interface",
-        "+address",
+        "+interface",
         "+datapath",
         "+child",
-        "+mark",
     ]
+
+
+def test_a_place_that_somebody_else_has_taken_is_a_conflict() -> None:
+    config = geth0()
+    foreign = frozenset({Foreign(netns=None, key=("interface", "geth0"))})
+    with pytest.raises(ConflictError, match="interface geth0 exists and is not ours"):
+        make_plan(wanted_state(config), replace(wandered(config, renamed="foo"), foreign=foreign))
 
 
 @pytest.mark.parametrize(
@@ -279,6 +347,10 @@ def test_the_same_name_in_two_namespaces_leaves_the_wanted_one() -> None:
     stray = Interface(name="geth0", link="geth0", kind="tun", netns=None, mtu=1500, mac=None, up=False)
     plan = make_plan(wanted_state(config), replace(found, state=found.state | {stray}))
     assert plan.operations == (Remove(stray),)
+    elsewhere = replace(stray, netns="near", renamed="foo")
+    plan = make_plan(wanted_state(geth0()), replace(found, state=frozenset({stray, elsewhere})))
+    assert Remove(elsewhere) in plan.operations
+    assert Remove(stray) not in plan.operations
 
 
 def test_the_part_of_a_datapath() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from gpiomux.stats import report
 from gpiomux.stats.report import Tone
-from tests.cli.answers import link_status
+from tests.cli.answers import child_status, link_status
 
 
 def table_of(**changes: Any) -> report.Table:
@@ -34,7 +34,7 @@ def test_a_link_with_carrier_is_good_news() -> None:
         "lines": "asleep, 2 interrupts, 900 polls, words in 300, out 301",
         "marks": "bpf-tcx",
         "datapath": "pid 4242, up 1 min 5 s",
-        "child child1": "mark 7",
+        "child child1": "mark 7, up",
     }
 
 
@@ -47,7 +47,24 @@ def test_a_link_with_carrier_is_good_news() -> None:
             Tone.BAD,
         ),
         ({"carrier": False, "reason": ""}, "no carrier", Tone.BAD),
-        ({"up": False}, "carrier, but the interface is down", Tone.WAITING),
+        ({"interface": {"up": False}}, "carrier, but the interface is down", Tone.WAITING),
+        (
+            {"interface": {"up": False, "netns": "other", "name": "foo", "mtu": 1400}},
+            "carrier, but the interface is down in netns other named foo with mtu 1400",
+            Tone.WAITING,
+        ),
+        ({"netns": "far"}, "carrier, but the interface is in the netns of gpiomuxd", Tone.WAITING),
+        (
+            {"interface": {"state": "missing"}},
+            "carrier, but the interface is removed; 'gpiomux apply' makes it again",
+            Tone.WAITING,
+        ),
+        (
+            {"interface": {"state": "out-of-sight"}},
+            "carrier, but the interface is in a network namespace without a name",
+            Tone.WAITING,
+        ),
+        ({"interface": {"state": "unknown", "why": "not permitted"}}, "carrier", Tone.GOOD),
         ({"datapath": {"state": "starting"}}, "datapath starting", Tone.WAITING),
         ({"datapath": {"state": "failed", "last_exit": "status 3"}}, "datapath failed: status 3", Tone.BAD),
         ({"datapath": {"state": "failed", "last_exit": ""}}, "datapath failed", Tone.BAD),
@@ -62,7 +79,9 @@ def test_the_note_names_the_first_obstacle(changes: dict[str, Any], note: str, t
     ("name", "changes", "text"),
     [
         ("medium", {"medium": "gpio", "wire": None}, "gpio"),
-        ("interface", {"up": False, "netns": "far", "addresses": []}, "down in netns far"),
+        ("interface", {"interface": {"up": False, "netns": "far", "addresses": []}}, "down in netns far"),
+        ("interface", {"interface": {"name": "foo", "mtu": 900}}, "up named foo with mtu 900, 10.10.0.1/24"),
+        ("interface", {"interface": {"state": "unknown", "why": "not permitted"}}, "unknown: not permitted"),
         ("peer", {"peer": None}, "not heard"),
         ("peer", {"peer": {"heard_s": 62.5}}, "heard 1 min 2 s ago"),
         (
@@ -92,8 +111,12 @@ def test_the_note_names_the_first_obstacle(changes: dict[str, Any], note: str, t
         ),
         ("datapath", {"datapath": {"restarts": 2, "last_exit": ""}}, "pid 4242, up 1 min 5 s, 2 restarts"),
         ("datapath", {"datapath": {"pid": None, "state": "starting"}}, "starting"),
-        ("child c", {"children": [{"name": "c", "netns": None, "marks": []}]}, "no marks"),
-        ("child c", {"children": [{"name": "c", "netns": "far", "marks": [7, 9]}]}, "marks 7, 9, in netns far"),
+        ("child child1", {"children": [child_status(marks=[])]}, "no marks, up"),
+        (
+            "child child1",
+            {"children": [child_status(marks=[7, 9], interface={"netns": "far", "addresses": ["10.1.0.1/24"]})]},
+            "marks 7, 9, up in netns far, 10.1.0.1/24",
+        ),
     ],
 )
 def test_a_property_of_a_link(name: str, changes: dict[str, Any], text: str) -> None:
