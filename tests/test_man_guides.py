@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import runpy
 import shlex
 import tomllib
 from typing import TYPE_CHECKING, Any
@@ -138,6 +139,18 @@ def test_every_page_is_installed() -> None:
     shared = settings["tool"]["hatch"]["build"]["targets"]["wheel"]["shared-data"]
     pages = {path: target for path, target in shared.items() if re.fullmatch(r"man/.*\.\d", path)}
     assert pages == {f"man/{path.name}": f"share/man/man{path.suffix[1:]}/{path.name}" for path in PAGES}
+
+
+def test_every_example_and_every_file_of_the_package_is_described() -> None:
+    pages = "".join(path.read_text() for path in PAGES)
+    shipped = [path.name for path in (ROOT / "configs").rglob("*") if path.is_file()]
+    assert [name for name in shipped if name not in pages] == []
+    packaged = runpy.run_path(str(ROOT / "packaging" / "debian" / "build.py"))["FILES"]
+    files = [
+        target for source, target in packaged.items() if source.startswith(("packaging/systemd", "packaging/udev"))
+    ]
+    assert files
+    assert [target for target in files if target.rpartition("/")[2] not in page("gpiomuxd.8")] == []
 
 
 def test_every_file_that_the_readme_links_to_is_there() -> None:
