@@ -52,6 +52,42 @@ def del_mark(child: str, mark: str, persist: bool) -> int:
     return _edit("del-mark", {"child": child, "mark": parse_mark(mark)}, persist)
 
 
+def set_pmtu(link: str, mark: str, bytes: int, persist: bool) -> int:
+    """Limit the IP packets of a mark.
+
+    Raises:
+        UsageError: the text is no mark.
+        GpiomuxError: as `add_child`.
+    """
+    return _edit("set-pmtu", {"link": link, "mark": parse_mark(mark), "bytes": bytes}, persist)
+
+
+def del_pmtu(link: str, mark: str, persist: bool) -> int:
+    """Limit the IP packets of a mark no longer.
+
+    Raises:
+        UsageError: the text is no mark.
+        GpiomuxError: as `add_child`.
+    """
+    return _edit("del-pmtu", {"link": link, "mark": parse_mark(mark)}, persist)
+
+
+def set_poll(link: str, mode: str, idle: int | None, budget: int | None, persist: bool) -> int:
+    """Choose how a link waits.
+
+    Args:
+        link: its name.
+        mode: `auto`, `irq` or `busy`.
+        idle: microseconds.
+        budget: words.
+        persist: write it into the file as well.
+
+    Raises:
+        GpiomuxError: as `add_child`.
+    """
+    return _edit("set-poll", {"link": link, "mode": mode, "idle_us": idle or 0, "budget": budget or 0}, persist)
+
+
 def parse_mark(text: str) -> int:
     """Read a netfilter mark, decimal or hexadecimal with 0x.
 

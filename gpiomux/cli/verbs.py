@@ -205,6 +205,43 @@ _TABLE = (
         options=(_PERSIST,),
     ),
     Verb(
+        name="set-pmtu",
+        help="Limit IP packets that leave through a link with a mark.\n\n"
+        "Larger ones are cut into fragments, or their sender is told, as by a router.",
+        performs="edit:set_pmtu",
+        arguments=(_LINK, _MARK, Argument(metavar="BYTES", bounds=(68, 65535), help="The most bytes of a packet.")),
+        options=(_PERSIST,),
+    ),
+    Verb(
+        name="del-pmtu",
+        help="Limit packets with a mark no longer.",
+        performs="edit:del_pmtu",
+        arguments=(_LINK, _MARK),
+        options=(_PERSIST,),
+    ),
+    Verb(
+        name="set-poll",
+        help="Choose how a link waits for its lines, or for its channel.\n\n"
+        "auto: look for a while, then sleep; irq: sleep at once; busy: never sleep.",
+        performs="edit:set_poll",
+        arguments=(_LINK, Argument(metavar="MODE", help="auto, irq or busy.", offers=("auto", "irq", "busy"))),
+        options=(
+            Option(
+                name="--idle",
+                metavar="US",
+                bounds=(1, 1_000_000),
+                help="Microseconds for which auto looks on after the last word; none: what fits the medium.",
+            ),
+            Option(
+                name="--budget",
+                metavar="N",
+                bounds=(1, 65536),
+                help="Words after which interfaces get their turn; none: what fits the medium.",
+            ),
+            _PERSIST,
+        ),
+    ),
+    Verb(
         name="restart",
         help="Start the process of a link anew.\n\nThe interface stays, with its addresses and routes.",
         performs="change:restart",

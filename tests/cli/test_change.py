@@ -37,6 +37,18 @@ NOTHING = plan()
         (["add_mark", "child1", "0xFFFFFFFF"], "add-mark", {"child": "child1", "mark": 0xFFFFFFFF}),
         (["del-mark", "child1", "0x10"], "del-mark", {"child": "child1", "mark": 16}),
         (["del_mark", "child1", "10"], "del-mark", {"child": "child1", "mark": 10}),
+        (["set-pmtu", "geth0", "0x7", "1280"], "set-pmtu", {"link": "geth0", "mark": 7, "bytes": 1280}),
+        (["del_pmtu", "geth0", "7"], "del-pmtu", {"link": "geth0", "mark": 7}),
+        (
+            ["set-poll", "geth0", "busy"],
+            "set-poll",
+            {"link": "geth0", "mode": "busy", "idle_us": 0, "budget": 0},
+        ),
+        (
+            ["set-poll", "geth0", "auto", "--budget", "64", "--idle", "500"],
+            "set-poll",
+            {"link": "geth0", "mode": "auto", "idle_us": 500, "budget": 64},
+        ),
         (["restart", "geth0"], "restart", {"link": "geth0"}),
         (["rollback"], "rollback", {"steps": 1}),
         (["rollback", "3"], "rollback", {"steps": 3}),
