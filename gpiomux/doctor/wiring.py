@@ -11,6 +11,7 @@ import tempfile
 import time
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from itertools import cycle
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,8 +37,8 @@ if TYPE_CHECKING:
 SETTLE_S = 0.02
 """How long a level may take to reach the other end."""
 SAMPLE_S = UNIT_S / 8
-MORE_ROUNDS = 1
-"""Of calls, after all has been heard, for the far end that may have begun later."""
+LAST_ROUNDS = 2
+"""Of calls, after all has been heard, for the far end, which may have begun later."""
 LONGEST_PAUSE_UNITS = 20
 """Between two calls, drawn by lot, so that calls which meet do not meet again."""
 
@@ -245,17 +246,17 @@ def _listen(end: End, seconds: float) -> list[Finding]:
     caller = random.randrange(64)
     listeners = [Listener() for _ in end.wires]
     driven = [bit for bit, wire in enumerate(end.wires) if wire.drives]
-    left = MORE_ROUNDS
-    while left >= 0 and time.monotonic() < give_up_s:
-        if end.complete:
-            left -= 1
-        for bit in driven:
-            wire = end.wires[bit]
-            for level, units in levels(Call(caller, wire.number, wire.offset)):
-                end.toggles.drive(bit, level)
-                _hear(end, listeners, caller, bit, units)
-            end.toggles.rest(bit)
-            _hear(end, listeners, caller, None, random.randrange(LONGEST_PAUSE_UNITS))
+    calls_left = LAST_ROUNDS * len(driven)
+    for bit in cycle(driven):
+        wire = end.wires[bit]
+        for level, units in levels(Call(caller, wire.number, wire.offset)):
+            end.toggles.drive(bit, level)
+            _hear(end, listeners, caller, bit, units)
+        end.toggles.rest(bit)
+        _hear(end, listeners, caller, None, random.randrange(LONGEST_PAUSE_UNITS))
+        calls_left -= end.complete
+        if calls_left <= 0 or time.monotonic() > give_up_s:
+            break
     return end.judgement()
 
 
