@@ -270,7 +270,7 @@ local function dissect_hello(tvb, pinfo, tree, stream)
     end
     if not pinfo.visited then
         local epochs = tvb:raw(21, 16)
-        if stream.hello ~= epochs then -- a session begins, and every position counts anew
+        if stream.hello and stream.hello ~= epochs then -- a session begins, and every position counts anew
             forget(stream)
         end
         stream.hello = epochs
