@@ -9,6 +9,7 @@ import tomllib
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import yaml
 
 from gpiomux.cli.parser import parse
 from gpiomux.cli.verbs import VERBS, canonical
@@ -21,6 +22,7 @@ from gpiomux.wire.frame import Hello, WireMode
 from tests.test_man import PAGES, ROOT, SCHEMA, literal_blocks, page, section
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from gpiomux.config.model import Config
@@ -85,6 +87,14 @@ def keys(schema: object) -> set[str]:
     return set(own).union(*map(keys, schema.values()))
 
 
+def keys_written(value: object) -> Iterator[str]:
+    """Every key of a piece of YAML that is a name; marks are numbers."""
+    if isinstance(value, dict):
+        yield from (key for key in value if isinstance(key, str))
+        for below in value.values():
+            yield from keys_written(below)
+
+
 def tutorial_boards() -> tuple[Config, Config]:
     first, second = (load_text(text, "tutorial") for text in examples("gpiomux-tutorial.7"))
     return first, second
@@ -115,7 +125,8 @@ def test_every_command_in_a_sentence_exists(name: str) -> None:
 @pytest.mark.parametrize("name", GUIDES)
 def test_every_key_in_a_guide_exists(name: str) -> None:
     named = set(re.findall(r"^\.Ic (\w+)", TEXTS[name], re.MULTILINE))
-    named |= set(re.findall(r"^\.Ql (\w+): ", TEXTS[name], re.MULTILINE))
+    for written in re.findall(r"^\.Ql (\w+: .*?)(?: [.,;])?$", TEXTS[name], re.MULTILINE):
+        named |= set(keys_written(yaml.safe_load(written)))
     assert named
     assert named - keys(SCHEMA) == set()
 
