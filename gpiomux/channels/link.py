@@ -29,7 +29,7 @@ class ChannelCounters:
     tx_bytes: int = 0
     """Bytes of these packets."""
     tx_dropped: int = 0
-    """Packets that do not fit into an element, or have no place in one."""
+    """Packets that do not fit into an element, or have no place in one; fragments for which there was no room."""
     rx_packets: int = 0
     """Packets that were read."""
     rx_bytes: int = 0

@@ -121,7 +121,7 @@ class ChannelPump:
         self._rings = False
         """The peer has rung during this epoch, so it need not be polled."""
         self._peer_epoch = 0
-        self._busy_ns = time.monotonic_ns()
+        self._busy_ns = self._room_ns = time.monotonic_ns()
         self.interfaces = Interfaces(self._poller, transport.mode, main)
         self._polls = self._sleeps = self._interrupts = 0
         self._sleeping = False
@@ -146,7 +146,9 @@ class ChannelPump:
         now_ns = time.monotonic_ns()
         if busy or ready:
             self._busy_ns = now_ns
-        elif not self._never_sleeps and now_ns - self._busy_ns >= self._patience.ns:
+        elif self._never_sleeps:
+            self._watch_room(now_ns)
+        elif now_ns - self._busy_ns >= self._patience.ns:
             ready = self._sleep(now_ns)
         self._polls += 1
         self._serve(ready)
@@ -192,6 +194,14 @@ class ChannelPump:
             self._busy_ns = time.monotonic_ns()
         return ready
 
+    def _watch_room(self, now_ns: int) -> None:
+        """Notice, without ever sleeping, that the peer has made no room for long."""
+        if self._link.room():
+            self._room_ns = now_ns
+        elif now_ns - self._room_ns >= STALLED_MS * 1_000_000:
+            self._link.waited_in_vain()
+            self._room_ns = now_ns
+
     def _serve(self, ready: list[tuple[int, int]]) -> None:
         for fd, events in ready:
             if fd == self._bell:
@@ -212,11 +222,17 @@ class ChannelPump:
         self._interrupts += 1
 
     def _take_packets(self, member: Member) -> None:
-        """Write packets that leave through an interface, as many as there is room for."""
-        sent = False
-        for packet in self.interfaces.leaving(member, min(PACKETS_PER_TURN, self._link.room())):
-            self._link.send(packet)
-            sent = True
+        """Write packets that leave through an interface, as many as there is room for; of the fragments of one packet,
+        those for which there is none are lost, because one element too many costs the peer all that it has not read.
+        """
+        room = self._link.room()
+        sent = 0
+        for packet in self.interfaces.leaving(member, min(PACKETS_PER_TURN, room)):
+            if sent < room:
+                self._link.send(packet)
+            else:
+                self._link.counters.tx_dropped += 1
+            sent += 1
         if sent:
             self._ring()
 

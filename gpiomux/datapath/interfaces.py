@@ -281,29 +281,34 @@ class Interfaces:
 
         Args:
             member: the interface.
-            most: packets taken from it at most.
+            most: after so many the next packet is left where it is; only the fragments of the last one may be more.
         """
-        for _ in range(most):
+        while most > 0:
             taken = self.take(member)
             if taken is None:
                 return
             mark, payload = taken
+            most -= 1
             if len(payload) <= self.pmtus.unchecked_bytes:
                 yield Packet(mark, payload)
-            else:
-                yield from self._fitted(member, mark, payload)
+                continue
+            pieces = self._fitted(member, mark, payload)
+            most -= max(len(pieces) - 1, 0)
+            for piece in pieces:
+                yield Packet(mark, piece)
 
-    def _fitted(self, member: Member, mark: int, payload: bytes) -> Iterator[Packet]:
-        """A packet under the limit of its mark; if it is dropped, its sender is told."""
+    def _fitted(self, member: Member, mark: int, payload: bytes) -> tuple[bytes, ...]:
+        """What a packet leaves as under the limit of its mark; if it is dropped, its sender is told."""
         found = self.pmtus.fitted(mark, payload)
-        if isinstance(found, TooBig):
-            member.counters.tx_too_big += 1
-            if found.answer is not None:
-                self._write(member, Packet(mark, found.answer))
-            return
-        member.counters.tx_fragmented += len(found) > 1
-        for piece in found:
-            yield Packet(mark, piece)
+        if not isinstance(found, TooBig):
+            member.counters.tx_fragmented += len(found) > 1
+            return found
+        member.counters.tx_too_big += 1
+        if found.answer is not None:
+            if self.tap is not None:
+                self.tap.packet(False, member.name, mark, found.answer)
+            self._write(member, Packet(mark, found.answer))
+        return ()
 
     def set_carrier(self, on: bool) -> None:
         """Tell the kernel about the carrier of every interface."""

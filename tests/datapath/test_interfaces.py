@@ -331,3 +331,57 @@ def test_the_protocol_number_of_a_raw_packet_is_no_part_of_its_bytes() -> None:
     raw.interfaces.close()
     for port in raw.ports.values():
         port.close()
+
+
+# Packets that are too large.
+
+
+def ipv4(length: int, *, dont_fragment: bool = False) -> bytes:
+    """A UDP packet from 10.0.0.1 to 10.0.0.2 without checksums."""
+    head = b"\x45\0" + length.to_bytes(2, "big") + b"\0\1" + (b"\x40\0" if dont_fragment else b"\0\0")
+    return head + bytes((64, 17, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2)) + bytes(length - 20)
+
+
+def test_larger_packets_of_a_mark_leave_in_fragments(link: Link) -> None:
+    link.interfaces.pmtus.put(5, 576)
+    for mark in (5, 6, 0):
+        link.ports["main"].send(mark, ipv4(1000))
+    left = list(link.interfaces.leaving(link.main, 32))
+    assert [(packet.mark, len(packet.payload)) for packet in left] == [(5, 572), (5, 448), (6, 1000), (0, 1000)]
+    counters = link.main.counters
+    assert (counters.tx_packets, counters.tx_bytes, counters.tx_fragmented, counters.tx_too_big) == (3, 3000, 1, 0)
+
+
+def test_the_sender_of_what_must_not_be_cut_is_told_where_it_sent(link: Link) -> None:
+    """The mark is the one that would have gone on the wire: here that of the child."""
+    link.interfaces.pmtus.put(7, 576)
+    link.ports["one"].send(0, ipv4(1000, dont_fragment=True))
+    assert list(link.interfaces.leaving(link.member("one"), 32)) == []
+    ((mark, answer),) = link.ports["one"].arrived
+    assert (mark, answer[9], answer[20:22], answer[26:28]) == (7, 1, b"\3\4", (576).to_bytes(2, "big"))
+    counters = link.member("one").counters
+    assert (counters.tx_packets, counters.tx_fragmented, counters.tx_too_big, counters.rx_packets) == (1, 0, 1, 1)
+
+
+def test_an_answer_that_nobody_takes_is_lost(patient: Link) -> None:
+    patient.interfaces.pmtus.set_mtu(576)
+    patient.ports["main"].write_errno = errno.EAGAIN
+    patient.ports["main"].send(0, ipv4(1000, dont_fragment=True))
+    assert list(patient.interfaces.leaving(patient.main, 32)) == []
+    assert (patient.interfaces.waiting, patient.main.counters.tx_too_big) == (0, 1)
+
+
+def test_fragments_count_and_the_next_packet_stays_where_it_is(link: Link) -> None:
+    link.interfaces.pmtus.put(5, 576)
+    for _ in range(3):
+        link.ports["main"].send(5, ipv4(1000))
+    assert len(list(link.interfaces.leaving(link.main, 3))) == 4
+    assert len(list(link.interfaces.leaving(link.main, 3))) == 2
+
+
+def test_a_flood_of_what_is_too_large_ends_the_turn(link: Link) -> None:
+    link.interfaces.pmtus.set_mtu(576)
+    for _ in range(5):
+        link.ports["main"].send(0, ipv4(1000, dont_fragment=True))
+    assert list(link.interfaces.leaving(link.main, 3)) == []
+    assert link.main.counters.tx_too_big == 3
