@@ -37,7 +37,8 @@ ALLOWED: dict[str, set[str]] = {
     "control": {"errors", "frozen", "rundir"},
     "drawing": {"config", "errors"},
     # floor 4
-    "apply": {"plan", "netdev", "lines", "channels", "aggregator", "config", "control", "errors", "rundir", "log"},
+    "apply": {"plan", "netdev", "lines", "channels", "aggregator", "config", "control", "errors", "rundir", "log"}
+    | {"wire"},  # the packets of the traffic generator
     "doctor": {"aggregator", "netdev", "lines", "wire", "config", "errors", "rundir"},
     "datapath": {"wire", "lines", "channels", "netdev", "config", "control", "errors", "log"},
     # floor 5

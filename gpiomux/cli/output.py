@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 SIGN_COLOURS = {"+": 32, "-": 31, "~": 33}
 """Green, red, yellow, as a terminal numbers them (ECMA-48, SGR)."""
+BAR_COLUMNS = 30
 TONE_STYLES = {"plain": "bold", "good": "bold green", "waiting": "bold yellow", "bad": "bold red"}
 
 
@@ -130,6 +131,13 @@ class Progress:
         if on_terminal(sys.stderr):
             self._shown = True
             _draw(visible(f"{step['done']}/{step['total']} {step['operation']}").replace("\n", " "))
+
+    def bar(self, done: int, total: int, text: str) -> None:
+        """Show how far something has come that has no steps: `done` of `total`, and a few words."""
+        if on_terminal(sys.stderr):
+            self._shown = True
+            filled = BAR_COLUMNS * done // max(total, 1)
+            _draw(f"[{'#' * filled}{'.' * (BAR_COLUMNS - filled)}] {done}/{total} {visible(text)}")
 
 
 def _draw(text: str) -> None:

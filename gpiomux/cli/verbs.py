@@ -11,6 +11,7 @@ _FILE = Argument(metavar="FILE", help="Configuration, gpiomux.yaml(5); - reads s
 _LINK = Argument(metavar="LINK", help="Name of a link.")
 _A_LINK = Argument(metavar="LINK", required=False, help="Name of a link; none: all of them.")
 _CHILD = Argument(metavar="CHILD", help="Name of a child interface.")
+_INTERFACE = Argument(metavar="INTERFACE", help="Name of a link or of a child.")
 _MARK = Argument(metavar="MARK", help="Netfilter mark, decimal or hexadecimal: 7 or 0x7.")
 _JSON = Option(name="--json", help="Print JSON, for programs.")
 _PERSIST = Option(name="--persist", help="Write the change into the applied file as well.")
@@ -173,6 +174,45 @@ _TABLE = (
             Option(name="--write", short="-w", metavar="FILE", help="The file, pcapng; - writes standard output."),
             Option(name="--count", metavar="N", bounds=(1, 1_000_000_000), help="End after so many frames."),
             Option(name="--seconds", metavar="S", bounds=(1, 86_400), help="End after so long."),
+        ),
+    ),
+    Verb(
+        name="probe",
+        help="Measure round trips, loss and wrong bits of a running link.\n\n"
+        "Without an IP address, and without a carrier too. Ctrl-C ends it early. "
+        "Exit status 0: a reply has come, 1: none has.",
+        performs="probe:probe",
+        arguments=(_LINK,),
+        options=(
+            Option(name="--count", metavar="N", bounds=(1, 1_000_000), help="Probes to send; none: 10."),
+            Option(name="--interval", metavar="MS", bounds=(10, 60_000), help="Milliseconds between two; none: 1000."),
+            Option(name="--size", metavar="BYTES", bounds=(16, 512), help="Length of the pattern; none: 64."),
+            _JSON,
+        ),
+    ),
+    Verb(
+        name="generate",
+        help="Send packets out through a link or a child.\n\n"
+        "ARP requests (mode eth), UDP to port 9 (eth and net_hdr), or experimental data (eth and raw). "
+        "Ctrl-C ends it early.",
+        performs="generate:generate",
+        arguments=(
+            Argument(metavar="KIND", help="arp, udp or raw.", offers=("arp", "udp", "raw")),
+            _INTERFACE,
+        ),
+        options=(
+            Option(name="--rate", metavar="PPS", bounds=(1, 1_000_000), help="Packets in a second; none: 100."),
+            Option(name="--count", metavar="N", bounds=(1, 1_000_000_000), help="Packets to send; none: 100."),
+            Option(
+                name="--size",
+                metavar="BYTES",
+                bounds=(1, 65_535),
+                help="Length of a packet without the header of the link; none: 28 for arp, else 64.",
+            ),
+            Option(name="--mark", metavar="MARK", help="Netfilter mark of the packets; none: 0."),
+            Option(name="--to", metavar="ADDRESS", help="Who is asked for, or gets it; none: see gpiomux(1)."),
+            Option(name="--source", metavar="ADDRESS", help="Sender; none: the address of the interface."),
+            _JSON,
         ),
     ),
     Verb(

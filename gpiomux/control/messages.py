@@ -58,7 +58,7 @@ VERBS: Mapping[str, Mapping[str, type]] = {
         "size": int,
         "mark": int,
         "to": str,
-        "from": str,
+        "source": str,
         "rate_pps": int,
         "first": int,
         "count": int,
@@ -90,7 +90,7 @@ mode, idle_us, budget: of `poll` in gpiomux.yaml(5); 0 for what is left out.
 size, after (probe): the pattern of the probe that shall be sent, in bytes, 0: send none; and the number after which
     replies are wanted.
 generate: `count` packets from number `first` on through `interface`, the link's own or a child, `rate_pps` in a second,
-    the first of them `late_us` after its time; `size` 0, and `to` and `from` empty, leave the choice to gpiomuxd. It
+    the first of them `late_us` after its time; `size` 0, and `to` and `source` empty, leave the choice to gpiomuxd. It
     sends as many as go out within a moment.
 level: how much debug output there is, one of gpiomux.wire.trace.LEVELS; empty: as it is.
 interface: a link or a child; empty for all of them, which only `xdp show` takes.
@@ -109,10 +109,11 @@ record: `records` [[number, time_ns, kind, fields...]], what the link has carrie
     (-1: from now on), bytes as base64; `next`, which is the next `after`, `more` and `lost`. Who asks has things
     recorded for ten seconds more; see gpiomux.datapath.recorder. With -1 also `transport` and `mtu` of the link.
 probe: `number` of the probe that will go out, 0 for none, and of the one that is `waiting` to; `replies` [[number,
-    round trip in nanoseconds]]; what was counted `here`, and what the peer has said last that it has counted `there`,
-    None before its first reply: {received, damaged, pattern_bits, wrong_bits}; `carrier` and `reason` of status; whether
-    a peer is `heard`, and whether it `hears_us`.
-generate: `sent` and `refused` packets (the queue of the interface was full), and the `bytes` of those sent.
+    round trip in nanoseconds, figures...]] with what the peer had counted then, and the same figures `here`: received
+    frames, damaged ones, bits of patterns, wrong ones; `carrier` and `reason` of status; whether a peer is `heard`, and
+    whether it `hears_us`.
+generate: `packets` that were sent, their `bytes`, when the first and the last of them went (`first_s`, `last_s`,
+    monotonic time), and those that were `refused`: the queue of the interface was full.
 debug: `level`, as it is from now on.
 reset-stats: as one of the `links` of stats: what was counted since the last reset, in one step with the reset.
 history: `records`, newest first, [{back, cause, file, path, applied_at_s, applied_by, links: [name]}]; the first (back
@@ -149,7 +150,8 @@ links may not have that done.
 
 RUNNING_VERBS = frozenset({"reset-stats", "record", "debug", "probe", "generate"})
 """Verbs that ask something of one running link, `link`, which no configuration holds. Its datapath answers at once, and
-whatever takes longer is asked for in several requests: who goes away leaves nothing behind.
+whatever takes longer is asked for in several requests: who goes away leaves nothing behind. `generate` names an
+interface, and the daemon answers.
 """
 
 EDIT_VERBS = frozenset({"add-child", "del-child", "add-mark", "del-mark", "set-pmtu", "del-pmtu", "set-poll"})

@@ -1,11 +1,17 @@
-"""The verbs that ask something of one running link which no configuration holds: its datapath answers them itself."""
+"""The verbs that ask something of one running link which no configuration holds.
+
+Its datapath answers them itself, but for `generate`: packets need the daemon's privilege.
+"""
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from gpiomux.apply.datapaths import Datapaths
+from gpiomux.apply.generator import Order, generate
 from gpiomux.config.edit import require_link
+from gpiomux.errors import UsageError
 
 if TYPE_CHECKING:
     from gpiomux.config.model import Config
@@ -20,6 +26,7 @@ class Running:
     """
 
     def __init__(self, rundir: RunDir) -> None:
+        self._rundir = rundir
         self._datapaths = Datapaths(rundir)
 
     def answer(self, request: Request, config: Config) -> dict[str, Any]:
@@ -28,8 +35,18 @@ class Running:
         Raises:
             UsageError: there is no such link.
             MachineError: its datapath does not run, does not answer, or refuses.
+            GpiomuxError: what is asked to be generated cannot be.
         """
         args = dict(request.args)
+        if request.verb == "generate":
+            return self._generate(Order(**args), config)
         link = args.pop("link")
         require_link(config, link)
         return self._datapaths.ask(link, {"do": request.verb, **args})
+
+    def _generate(self, order: Order, config: Config) -> dict[str, Any]:
+        for link in config.links:
+            for netdev, name in ((link.netdev, link.name), *((child.netdev, child.name) for child in link.children)):
+                if name == order.interface:
+                    return asdict(generate(order, link, netdev.netns, self._rundir.owner))
+        raise UsageError(f"there is no link or child {order.interface!r}", hint="see 'gpiomux status'")

@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from gpiomux.wire.endpoint import Endpoint
-    from gpiomux.wire.probing import Figures
 
 _HIGHEST_NUMBER = (1 << 32) - 1
 
@@ -29,15 +28,10 @@ def answer(endpoint: Endpoint, message: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "number": number,
         "waiting": probing.waiting,
-        "replies": [list(reply) for reply in probing.replies if reply.number > after],
-        "here": _plain(probing.own),
-        "there": None if probing.peer is None else _plain(probing.peer),
+        "replies": [[reply.number, reply.took_ns, *reply.peer] for reply in probing.replies if reply.number > after],
+        "here": list(probing.own),
         "carrier": peering.up,
         "reason": peering.reason,
         "heard": peering.peer is not None,
         "hears_us": peering.peer is not None and peering.peer.peer_epoch == peering.own.epoch,
     }
-
-
-def _plain(figures: Figures) -> dict[str, int]:
-    return figures._asdict()

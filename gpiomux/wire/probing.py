@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 GIVE_WAY_FRAMES = 4
 """Frames of the session that go out before a probe or reply, if so many wait."""
-MAX_REMEMBERED = 1024
+MAX_REMEMBERED = 512
 """Probes without a reply, and replies, that are kept for whoever asked for them."""
 _MODULUS = 1 << 32
 _FITTING = 4
@@ -83,11 +83,18 @@ class Figures(NamedTuple):
     wrong_bits: int = 0
 
 
-class RoundTripOf(NamedTuple):
-    """A reply: the number of its probe, and the time from its first word to the last of the reply."""
+class Reply(NamedTuple):
+    """A reply that has come.
+
+    Attributes:
+        number: of its probe.
+        took_ns: from the first word of the probe to the last of the reply.
+        peer: what the peer says it has counted.
+    """
 
     number: int
     took_ns: int
+    peer: Figures
 
 
 class Probing:
@@ -97,13 +104,11 @@ class Probing:
 
     Attributes:
         replies: those that have come last, in order.
-        peer: what the peer has said of itself last; None: nothing yet.
     """
 
     def __init__(self, counters: Counters, pace: Pace) -> None:
         """Begin; what is counted is taken from `counters`, and `pace` tells how long a frame may be."""
-        self.replies: deque[RoundTripOf] = deque(maxlen=MAX_REMEMBERED)
-        self.peer: Figures | None = None
+        self.replies: deque[Reply] = deque(maxlen=MAX_REMEMBERED)
         self._counters = counters
         self._pace = pace
         self._pattern_bits = self._wrong_bits = 0
@@ -151,8 +156,8 @@ class Probing:
             return
         sent_ns = self._sent_ns.pop(probe.number, None)
         if sent_ns is not None:  # else it answers nobody
-            self.peer = Figures(probe.received, probe.damaged, probe.pattern_bits, probe.wrong_bits)
-            self.replies.append(RoundTripOf(probe.number, now_ns - sent_ns))
+            peer = Figures(probe.received, probe.damaged, probe.pattern_bits, probe.wrong_bits)
+            self.replies.append(Reply(probe.number, now_ns - sent_ns, peer))
 
     def on_damaged(self, line: bytes) -> None:
         """Look at a frame that is damaged, as it came over the line."""

@@ -81,8 +81,7 @@ def test_a_probe_is_answered() -> None:
     transfer(client, server, 5 * MS)
     assert client.probing.waiting == 0
     transfer(server, client, 12 * MS)
-    assert list(client.probing.replies) == [(number, 7 * MS)]
-    assert client.probing.peer == server.probing.own
+    assert list(client.probing.replies) == [(number, 7 * MS, server.probing.own)]
     assert list(server.probing.replies) == []
 
 
@@ -123,7 +122,6 @@ def test_an_end_that_was_never_heard_is_not_waited_for() -> None:
     assert client.deadline_ns(can_send=True) == 0
     drop(client)
     assert not client.probing.replies
-    assert client.probing.peer is None
 
 
 def test_a_loop_hears_its_own_reply() -> None:
@@ -162,7 +160,6 @@ def test_replies_that_nobody_waits_for_tell_nothing() -> None:
     for number in range(2000):
         hear(client, replace(asked(number), wrong_bits=7, reply=True))
     assert not client.probing.replies
-    assert client.probing.peer is None
     number = client.probing.ask(64)
     roundtrip(client, server)
     hear(client, replace(asked(number), reply=True))
@@ -279,8 +276,7 @@ def test_both_ends_know_the_damage_of_both_directions(width: int) -> None:
     assert spoilt == {0: 5, 1: 5}
     client.probing.ask(64)
     roundtrip(client, server)
-    there, here = client.probing.peer, client.probing.own
-    assert there is not None
+    there, here = client.probing.replies[-1].peer, client.probing.own
     assert (there.damaged, there.pattern_bits, there.wrong_bits) == (5, 21 * compared_bits(64), 5)
     assert (here.damaged, here.pattern_bits, here.wrong_bits) == (5, 16 * compared_bits(64), 5)
     assert server.counters.rx_crc_errors + server.counters.rx_framing_errors == 5
