@@ -8,15 +8,13 @@ moved by this process itself, so that nothing of it remains when it ends, howeve
 from __future__ import annotations
 
 from gpiomux.cli import ask, output
-from gpiomux.errors import ConflictError, DaemonError, UsageError
+from gpiomux.errors import ConflictError, DaemonError, ProtocolError, UsageError
 from gpiomux.rundir import RunDir, control_socket
 from gpiomux.version import VERSION
 
 TYPE_CHECKING = False  # as of `typing`, whose import a short command can do without
 if TYPE_CHECKING:
     from typing import Any
-
-    from gpiomux.config.model import Config
 
     Finding = dict[str, Any]
     Answer = dict[str, Any]
@@ -40,9 +38,10 @@ def doctor(file: str | None, json: bool, wiring: str | None, seconds: int | None
     text, name = ask.read_text(file) if file is not None else ("", "")
     if wiring is not None:
         return _tell(_wiring(text, name, wiring, seconds or WIRING_S), json)
+    path = ask.path_of(file) if file is not None else ""
     if seconds is not None:
         raise UsageError("--seconds goes with --wiring", hint="see gpiomux doctor --help")
-    daemon, answer = _examined({"text": text, "file": name})
+    daemon, answer = _examined({"text": text, "file": name, "path": path})
     return _tell([daemon, *answer["findings"]], json)
 
 
@@ -54,7 +53,7 @@ def _examined(args: dict[str, str]) -> tuple[Finding, Answer]:
         with client.connect_to(control_socket(), PATIENCE_S) as running:
             answer = running.ask("doctor", args)
             return _of_daemon(answer), answer
-    except DaemonError as error:
+    except (DaemonError, ProtocolError) as error:  # the latter from one that is too old to know the verb
         absent = isinstance(error.__cause__, (FileNotFoundError, ConnectionRefusedError))
         said = (
             _finding("not needed", "it does not run; gpiomux apply starts it, with the rights of who asks")
@@ -83,15 +82,15 @@ def _wiring(text: str, name: str, words: str, seconds: int) -> list[Finding]:
 
     if not name:
         raise UsageError("--wiring needs FILE", hint="gpiomux doctor FILE --wiring LINK")
-    config = load_text(text, name)
+    config = load_text(text, name, ask.path_of(name))
     links = words.split(",")
     if len(links) > 2 or len(set(links)) < len(links):
         raise UsageError(f"--wiring {words}: a wire has two ends", hint="--wiring LINK, or --wiring LINK,FAR_LINK")
-    _require_down(config, links)
+    _require_down(links)
     return [finding.plain() for finding in check_wiring(config, links, seconds, tell=output.note)]
 
 
-def _require_down(config: Config, links: list[str]) -> None:
+def _require_down(links: list[str]) -> None:
     """Refuse to move the lines of a link that runs.
 
     Raises:

@@ -28,7 +28,8 @@ def answer(rundir: RunDir, request: Request) -> dict[str, Any]:
         ConfigError: the text has faults.
         MachineError: a chip went while it was looked at.
     """
-    config = load_text(request.args["text"], request.args["file"]) if request.args["file"] else None
+    text, file, path = (request.args[name] for name in ("text", "file", "path"))
+    config = load_text(text, file, path) if file else None
     findings = [_record(rundir), *examine(Machine.here(rundir), config)]
     return {
         "pid": os.getpid(),
