@@ -51,6 +51,7 @@ HEAVY: dict[str, set[str]] = {
     "asyncio": {"control", "daemon"},
     "gpiod": {"lines", "aggregator"},
     "jsonschema": {"config"},
+    "prometheus_client": {"stats"},
     "pyroute2": {"netdev"},
     "rich": {"cli"},
     "typer": {"cli"},

@@ -115,6 +115,18 @@ _TABLE = (
         options=(_JSON,),
     ),
     Verb(
+        name="metrics",
+        help="Print all counters as OpenMetrics text, for Prometheus.\n\nThey grow on when stats are reset.",
+        performs="metrics:metrics",
+        options=(
+            Option(
+                name="--listen",
+                metavar="[ADDRESS:]PORT",
+                help="Serve them at /metrics over HTTP instead, on loopback only, until Ctrl-C.",
+            ),
+        ),
+    ),
+    Verb(
         name="chips",
         help="Print the GPIO chips of this machine and their lines.",
         performs="show:chips",

@@ -46,6 +46,7 @@ VERBS: Mapping[str, Mapping[str, type]] = {
     "diff": {},
     "stats": {"total": bool},
     "info": {"link": str},
+    "metrics": {},
     "chips": {},
     "doctor": {"text": str, "file": str, "path": str},
     "reset-stats": {"link": str},
@@ -140,7 +141,7 @@ OPTIONAL: Mapping[str, Any] = {
 }
 """Arguments that a request may leave out, with what they then are."""
 
-READING_VERBS = frozenset({"plan", "history", "show", "status", "diff", "stats", "info", "chips"})
+READING_VERBS = frozenset({"plan", "history", "show", "status", "diff", "stats", "info", "metrics", "chips"})
 """Verbs that change nothing."""
 
 EXAMINING_VERBS = frozenset({"doctor"})

@@ -12,6 +12,7 @@ from gpiomux.apply.datapaths import Datapaths
 from gpiomux.config.edit import require_link
 from gpiomux.config.model import GpioMedium, ShmMedium, SimMedium
 from gpiomux.config.plain import config_to_plain
+from gpiomux.control.messages import Request
 from gpiomux.daemon import state_file
 from gpiomux.daemon.boottime import now_s
 from gpiomux.daemon.drift import foreign_notes
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from gpiomux.apply.reports import Report
     from gpiomux.config.model import Child, Config, Link
     from gpiomux.config.overlay import Edit
-    from gpiomux.control.messages import Request
     from gpiomux.daemon.record import Record
     from gpiomux.plan.observed import Observed
     from gpiomux.rundir import RunDir
@@ -98,12 +98,20 @@ class Reading:
             case "stats":
                 counted = self._datapaths.counted(total=request.args["total"])
                 return {"links": [_stats(link, counted.get(link.name)) for link in links]}
+            case "metrics":
+                return {"text": self._metrics(record, attempts)}
             case "info":
                 return self._info(record.config, request.args["link"], attempts)
             case "chips":
                 return report_chips(self._rundir, [link.name for link in links])
             case _:
                 raise AssertionError(f"verb {request.verb} does not read")
+
+    def _metrics(self, record: Record, attempts: Mapping[str, Attempt]) -> str:
+        from gpiomux.stats.metrics import metrics_text  # late: few daemons are asked, and it takes memory
+
+        status = self.answer(Request("status", {}), record, attempts)
+        return metrics_text(status, self.answer(Request("stats", {"total": True}), record, attempts))
 
     def _info(self, config: Config, name: str, attempts: Mapping[str, Attempt]) -> dict[str, Any]:
         require_link(config, name)

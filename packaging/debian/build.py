@@ -31,6 +31,7 @@ SHELLS = {
 FILES = {
     "packaging/systemd/gpiomux.service": "lib/systemd/system/gpiomux.service",
     "packaging/systemd/gpiomuxd.service": "lib/systemd/system/gpiomuxd.service",
+    "packaging/systemd/gpiomux-metrics.service": "lib/systemd/system/gpiomux-metrics.service",
     "packaging/systemd/gpiomux.sysusers": "usr/lib/sysusers.d/gpiomux.conf",
     "packaging/systemd/gpiomux.tmpfiles": "usr/lib/tmpfiles.d/gpiomux.conf",
     "packaging/systemd/gpiomux.modules-load": "usr/lib/modules-load.d/gpiomux.conf",
