@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from gpiomux.control import client as client_module
-from gpiomux.control.client import Client, connect, one_shot, start_daemon
+from gpiomux.control.client import Client, connect, connect_to, one_shot, start_daemon
 from gpiomux.control.messages import (
     Failure,
     Progress,
@@ -68,6 +68,17 @@ SHOW = Request("show", {})
 def test_result() -> None:
     with answered(SHOW, Result({"config": {"links": []}})) as client:
         assert client.ask("show") == {"config": {"links": []}}
+
+
+def test_who_is_told_how_long_to_wait_waits_no_longer(rundir: RunDir) -> None:
+    rundir.root.mkdir()
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(rundir.control_socket))
+        listening.listen()
+        with connect_to(str(rundir.control_socket), 0.05) as client:
+            with pytest.raises(DaemonError, match="gpiomuxd does not answer"):
+                client.ask("show")
+    rundir.control_socket.unlink()
 
 
 def test_progress() -> None:
