@@ -73,6 +73,11 @@ def modules() -> list[Path]:
     return sorted(PACKAGE.rglob("*.py"))
 
 
+@cache
+def module_names() -> frozenset[str]:
+    return frozenset(name_of(path) for path in modules())
+
+
 def name_of(path: Path) -> str:
     """`gpiomux/wire/frame.py` -> `gpiomux.wire.frame`; a package's `__init__.py` bears the package's name."""
     parts = path.relative_to(ROOT).with_suffix("").parts
@@ -105,7 +110,7 @@ def imports_of(path: Path) -> Iterator[tuple[int, str]]:
 
 def known_module(dotted: str) -> str:
     """`gpiomux.config.model.Link` -> `gpiomux.config.model`."""
-    return dotted if dotted in {name_of(path) for path in modules()} else dotted.rpartition(".")[0]
+    return dotted if dotted in module_names() else dotted.rpartition(".")[0]
 
 
 def line_count(path: Path) -> int:
