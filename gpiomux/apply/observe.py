@@ -64,6 +64,7 @@ class _Findings:
     foreign: set[Foreign] = field(default_factory=set)
     borrowed: set[str] = field(default_factory=set)
     rooted: set[str] = field(default_factory=set)
+    held: set[str] = field(default_factory=set)
     silent: set[str] = field(default_factory=set)
 
     @property
@@ -78,6 +79,7 @@ class _Findings:
             foreign=frozenset(self.foreign),
             borrowed=frozenset(self.borrowed),
             rooted=frozenset(self.rooted),
+            held=frozenset(self.held),
             silent=frozenset(self.silent),
         )
 
@@ -266,8 +268,10 @@ def _note_datapath(link: str, report: dict[str, Any], found: _Findings) -> None:
     if poll != model.Poll():
         found.state.add(Poll(link=link, mode=poll.mode, idle_us=poll.idle_us, budget=poll.budget))
     found.state.update(Pmtu(link=link, mark=mark, limit_bytes=limit_bytes) for mark, limit_bytes in report["pmtu"])
+    members = {link, *(child["name"] for child in report["children"])}
+    found.held |= members.difference(report["gone"])
     if report["marks_method"] not in KEEPS_IN_MOVES:
-        found.rooted.update((link, *(child["name"] for child in report["children"])))
+        found.rooted |= members
     for child in report["children"]:
         attachment = Attachment(link=link, child=child["name"])
         found.state.add(attachment)

@@ -60,6 +60,9 @@ class PacketSocketPort:
                 if err.errno != errno.ENETDOWN:
                     raise
                 self._drop_from_device()
+                if not self._socket.getsockname()[0]:
+                    # It is in another network namespace: this socket will never see a packet of it again.
+                    raise OSError(errno.ENODEV, os.strerror(errno.ENODEV)) from err
                 continue
             self._drop_from_device()
             mark, tag = read_control(control)

@@ -76,6 +76,8 @@ def make_plan(wanted: Sequence[Resource], observed: Observed) -> Plan:
     aims = sorted((resource for resource in wanted if resource.key in kept), key=_floor)
     changes = [Change(*kept[resource.key]) for resource in aims if kept[resource.key][0] != kept[resource.key][1]]
     doomed, notes = _spare_occupied(removed, observed.foreign)
+    lost = sorted(observed.held - {it.name for it in observed.state if isinstance(it, Interface)})
+    notes += tuple(f"interface {name} is in a network namespace without a name: it stays there" for name in lost)
     return Plan(
         operations=(*map(Remove, reversed(doomed)), *changes, *map(Create, missing)),
         notes=notes,

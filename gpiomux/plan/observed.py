@@ -34,5 +34,8 @@ class Observed:
     """Named network namespaces that exist and are not ours: they are used where wanted, never removed."""
     rooted: frozenset[str] = frozenset()
     """Names of interfaces whose marks are carried in a way that ends when they leave their network namespace."""
+    held: frozenset[str] = frozenset()
+    """Names of interfaces that datapaths have in their hands: one that is nowhere in `state` is where nobody can look,
+    in a network namespace without a name."""
     silent: frozenset[str] = frozenset()
     """Links whose datapath runs and does not answer: what it runs is not in `state`."""

@@ -168,4 +168,5 @@ def test_datapaths() -> None:
     }
     assert found.broken == {("child", "child2"), ("datapath", "geth1")}
     assert found.rooted == frozenset()
+    assert found.held == {"geth0", "child1", "geth3"}
     assert look(geth0={**report, "marks_method": "packet-socket"}).rooted == {"geth0", "child1", "child2"}

@@ -244,6 +244,30 @@ def test_an_interface_that_is_down(method: str, kind: str) -> None:
             assert end.leaving() == (8, RAW_PROTOCOL.to_bytes(2, "big") + b"back")
 
 
+@pytest.mark.parametrize("method", ["bpf-tcx", "packet-socket"])
+@pytest.mark.parametrize("kind", ["tap", "tun", "tun-pi"])
+def test_an_interface_that_leaves_its_network_namespace(method: str, kind: str) -> None:
+    """Its port goes on, or says that it cannot; a new name is nothing to any of them."""
+    netns.create("other")
+    try:
+        with End(kind, method) as end, Rtnl(None) as here, Rtnl("other") as other:
+            here.move(end.name, None, "foo")
+            end.send_raw(b"x" * 40, 7) if kind == "tun-pi" else end.send(4, b"x" * 40, 7)
+            packet = end.leaving()
+            assert packet is not None
+            assert packet[0] == 7
+            here.move("foo", "other", "foo")
+            if method in marks.KEEPS_IN_MOVES:
+                assert end.is_quiet()
+            else:
+                with pytest.raises(OSError) as caught:
+                    end.is_quiet()
+                assert caught.value.errno == errno.ENODEV
+            other.move("foo", None, end.name)
+    finally:
+        netns.remove("other")
+
+
 @methods
 @pytest.mark.parametrize("kind", ["tap", "tun", "tun-pi"])
 @pytest.mark.parametrize("up", [True, False], ids=["up", "down"])

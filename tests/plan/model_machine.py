@@ -80,14 +80,15 @@ class ModelMachine:
             assert type(old) is type(new)
             if not self._stands(old):
                 raise MachineError(f"{old.key} is not there like this", errno=errno.ENOENT)
+            if not isinstance(new, Interface):
+                assert isinstance(new, Poll | Pmtu)
+                self.standing[new.key] = new
+                return
             missing = [key for key in new.requires if key not in self.standing and not self._is_borrowed(key)]
             taken = [it for it in self.standing.values() if isinstance(it, Interface) and it.key != new.key]
             if missing or (new.netns, new.device) in {(it.netns, it.device) for it in taken}:
                 raise MachineError(f"{new.key} cannot go there", errno=errno.EEXIST)
             self.standing[new.key] = new
-            if not isinstance(new, Interface):
-                assert isinstance(new, Poll | Pmtu)
-                return
             no_ipv6 = not new.up or new.mtu < IPV6_MINIMUM_MTU
             self._drop(
                 it

@@ -269,6 +269,16 @@ def test_an_interface_that_somebody_moved_or_renamed_is_brought_back() -> None:
     )
 
 
+def test_what_nobody_can_look_at_stays_and_the_plan_says_so() -> None:
+    config = geth0()
+    found = applied(config).observe()
+    left = frozenset(it for it in found.state if it.key != ("interface", "geth0"))
+    plan = make_plan(wanted_state(config), replace(found, state=left, held=frozenset({"geth0"})))
+    assert plan.notes == ("interface geth0 is in a network namespace without a name: it stays there",)
+    assert signs(plan) == ["-datapath", "+interface", "+datapath"]
+    assert make_plan(wanted_state(config), replace(found, held=frozenset({"geth0"}))).notes == ()
+
+
 def test_two_that_have_changed_names_are_made_anew() -> None:
     config = geth0(Netdev(), Child(name="child1"))
     found = wandered(config, renamed="child1")
