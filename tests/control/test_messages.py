@@ -193,7 +193,7 @@ def test_kinds_of_verbs_are_verbs() -> None:
     assert READING_VERBS < set(VERBS)
     assert EDIT_VERBS < set(VERBS)
     assert RUNNING_VERBS < set(VERBS)
-    assert all("link" in VERBS[verb] for verb in RUNNING_VERBS)
+    assert all("link" in VERBS[verb] for verb in RUNNING_VERBS - {"generate"})
     assert not READING_VERBS & EDIT_VERBS
     assert not RUNNING_VERBS & (READING_VERBS | EDIT_VERBS)
     assert set(OPTIONAL) < {name for kinds in VERBS.values() for name in kinds}

@@ -86,7 +86,7 @@ def test_prometheus_scrapes_what_is_counted(host: Host, tmp_path: Path) -> None:
     (tmp_path / "prometheus.yml").write_text(SCRAPING)
     options = (f"--config.file={tmp_path}/prometheus.yml", f"--storage.tsdb.path={tmp_path}/data")
     with exporter(host), program(prometheus, *options, f"--web.listen-address={PROMETHEUS}"):
-        query = {"query": 'gpiomux_interface_rx_icmp_packets_total{link="geth0", interface="geth0"}'}
+        query = {"query": 'gpiomux_interface_rx_ipv4_packets_total{link="geth0", interface="geth0"}'}
         host.wait_for(lambda: (asked("query", **query) or {}).get("result"), "a value in Prometheus")
         (sample,) = asked("query", **query)["result"]
         assert int(sample["value"][1]) == 10
@@ -96,21 +96,11 @@ def test_prometheus_scrapes_what_is_counted(host: Host, tmp_path: Path) -> None:
         assert told["gpiomux_link_rx_crc_errors_frames"][0]["help"] == "Frames with a wrong check sequence."
 
 
-def test_promtool_finds_nothing_wrong(host: Host) -> None:
-    promtool = needs("promtool")
-    host.apply((ROOT / "configs" / "two-links.yaml").read_text())
-    # It reads the older text format, which has no end mark and whose counters are named in full.
-    lines = [line for line in host.gpiomux("metrics").splitlines() if line != "# EOF" and not line.startswith("# UNIT")]
-    done = subprocess.run([promtool, "check", "metrics"], input="\n".join(lines) + "\n", text=True, capture_output=True)
-    assert "error" not in done.stderr.lower(), done.stderr
-
-
 def test_a_reset_of_stats_is_none_of_metrics(host: Host) -> None:
     host.apply((ROOT / "configs" / "two-links.yaml").read_text())
     assert traffic.echo(FAR, range(5)).wrong == []
     host.gpiomux("stats", "--reset")
-    wanted = 'gpiomux_interface_rx_icmp_packets_total{interface="geth0",link="geth0"} 5.0'
-    assert wanted in host.gpiomux("metrics").replace('link="geth0",interface="geth0"', 'interface="geth0",link="geth0"')
+    assert 'gpiomux_interface_rx_ipv4_packets_total{interface="geth0",link="geth0"} 5.0' in host.gpiomux("metrics")
 
 
 def test_nothing_else_is_served_and_nobody_else(host: Host) -> None:
