@@ -47,9 +47,9 @@ local f = {
     number = ProtoField.uint32("gpiomux.probe.number", "Number"),
     received = ProtoField.uint32("gpiomux.probe.received", "Right frames received"),
     damaged_count = ProtoField.uint32("gpiomux.probe.damaged", "Damaged frames received"),
-    patterns = ProtoField.uint32("gpiomux.probe.patterns", "Patterns compared"),
-    wrong_bits = ProtoField.uint32("gpiomux.probe.wrong_bits", "Wrong bits found"),
-    pattern = ProtoField.bytes("gpiomux.probe.pattern", "Pattern between zero bytes"),
+    pattern_bits = ProtoField.uint32("gpiomux.probe.pattern_bits", "Bits of patterns compared"),
+    wrong_bits = ProtoField.uint32("gpiomux.probe.wrong_bits", "Wrong ones among them"),
+    body = ProtoField.bytes("gpiomux.probe.body", "Pattern between zero bytes"),
     damage = ProtoField.string("gpiomux.damage", "Damage"),
     line = ProtoField.bytes("gpiomux.line", "What came"),
     rest = ProtoField.bytes("gpiomux.unknown", "Bytes of a later version"),
@@ -295,11 +295,11 @@ end
 
 local function dissect_probe(tvb, pinfo, tree)
     local at = 1
-    for _, field in ipairs({ f.number, f.received, f.damaged_count, f.patterns, f.wrong_bits }) do
+    for _, field in ipairs({ f.number, f.received, f.damaged_count, f.pattern_bits, f.wrong_bits }) do
         tree:add(field, tvb(at, 4))
         at = at + 4
     end
-    tree:add(f.pattern, tvb(at))
+    tree:add(f.body, tvb(at))
     local reply = tvb(0, 1):uint() % 2 == 1
     pinfo.cols.info = string.format("probe%s %d", reply and " reply" or "", tvb(1, 4):uint())
 end

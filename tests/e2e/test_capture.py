@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import signal
 import subprocess
 from contextlib import contextmanager
@@ -11,10 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gpiomux.wire import frame as wire_frame
-from gpiomux.wire.frame import Ack, Data, Hello
 from tests import traffic
 from tests.cli import pcapng_reader
+from tests.cli.dissector import DISSECTOR, FIELDS, decoded, dissected, need_tshark
 from tests.e2e.host import GPIOMUX, LOG, ROOT, links_file
 
 if TYPE_CHECKING:
@@ -26,20 +23,14 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.netns
 
 FAR = "10.10.0.2"
-DISSECTOR = ROOT / "configs" / "wireshark" / "gpiomux.lua"
 PAIR = (ROOT / "configs" / "shm-pair.yaml").read_text()
-FIELDS = ("kind", "version", "mode", "mtu", "reader", "writer", "epoch", "peer_epoch", "position", "acknowledgement")
-RANGES = ("range.position", "range.length")
 DAMAGES = {1 << 24 | 4 << 5: "crc", 1 << 25: "length", 1 << 26: "length", 1 << 31: "framing"}
 """By the flags of a frame in the file."""
 
 
 @pytest.fixture(autouse=True)
 def tshark() -> None:
-    if shutil.which("tshark") is None:
-        if "CI" in os.environ:
-            pytest.fail("no tshark: install tshark")
-        pytest.skip("no tshark")
+    need_tshark()
 
 
 @contextmanager
@@ -68,37 +59,6 @@ def hellos(path: Path) -> set[str]:
     return {direction for _, direction, _, data in frames(path) if data[0] >> 4 == 1}
 
 
-def dissected(path: Path, *fields: str, only: str = "") -> list[list[str]]:
-    """What tshark says of some fields of each frame, with our dissector."""
-    words = ["tshark", "-X", f"lua_script:{DISSECTOR}", "-r", str(path), "-T", "fields", "-E", "aggregator=,"]
-    words += ["-Y", only] if only else []
-    done = subprocess.run(
-        [*words, *(word for field in fields for word in ("-e", field))], capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr
-    assert "Lua" not in done.stderr, done.stderr
-    return [line.split("\t") for line in done.stdout.splitlines()]
-
-
-def decoded(data: bytes, *, datagram: bool) -> list[str]:
-    """The same fields, as our decoder has them and tshark writes them."""
-    frame = wire_frame.decode(data)
-    said = dict.fromkeys((*FIELDS, *RANGES), "")
-    said["kind"] = str(data[0] >> 4)
-    if isinstance(frame, Hello):
-        said |= {name: str(getattr(frame, name)) for name in ("version", "mode", "mtu")}
-        said |= {name: f"{getattr(frame, name):#018x}" for name in ("reader", "writer", "epoch", "peer_epoch")}
-    elif isinstance(frame, Data) and datagram:
-        said["position"] = str(frame.position + (frame.acknowledgement << 16))
-    elif isinstance(frame, Data):
-        said |= {"position": str(frame.position), "acknowledgement": str(frame.acknowledgement)}
-    elif isinstance(frame, Ack):
-        said["acknowledgement"] = str(frame.acknowledgement)
-        said["range.position"] = ",".join(str(position) for position, _ in frame.ranges)
-        said["range.length"] = ",".join(str(length) for _, length in frame.ranges)
-    return list(said.values())
-
-
 @pytest.mark.parametrize(
     ("mode", "more"),
     [
@@ -116,15 +76,15 @@ def test_every_field_of_every_frame(host: Host, tmp_path: Path, mode: str, more:
     with captured(host, path):
         host.run("ping", "-q", "-c", "3", "-i", "0.2", "-s", "1400", "-m", "7", FAR)
         echoes = traffic.echo(FAR, range(0, 1400, 40))
-    expected, damages = [], []
-    for _, _, flags, data in frames(path):
-        damages.append(DAMAGES[flags] if flags else "")
-        expected.append(decoded(data, datagram=bool(delivery)) if not flags else [""] * len((*FIELDS, *RANGES)))
-    names = [f"gpiomux.{name}" for name in ("damage", *FIELDS, *RANGES)]
-    assert dissected(path, *names) == [[damage, *said] for damage, said in zip(damages, expected, strict=True)]
+    expected = [
+        [DAMAGES[flags], *[""] * len(FIELDS)] if flags else ["", *decoded(data, datagram=bool(delivery))]
+        for _, _, flags, data in frames(path)
+    ]
+    assert dissected(path, "gpiomux.damage", *FIELDS) == expected
     assert dissected(path, "frame.number", only="_ws.malformed || gpiomux.no_records || gpiomux.unknown_kind") == []
-    assert any(damages) == ("faults" in more)
-    if not any(damages):
+    damaged = any(damage for damage, *_ in expected)
+    assert damaged == ("faults" in more)
+    if not damaged:
         # All that was sent is there, whole and with its mark, as IP. Noise spoils pings.
         requests = dissected(path, "gpiomux.packet.mark", only="icmp.type == 8")
         marks = [mark for (marks,) in requests for mark in marks.split(",")]
