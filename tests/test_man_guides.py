@@ -122,6 +122,13 @@ def test_every_command_in_a_sentence_exists(name: str) -> None:
     assert [command for command in named_commands(name) if not is_known(command)] == []
 
 
+def test_the_readme_names_every_verb() -> None:
+    _, _, rest = TEXTS[README].partition("\n## Day by day\n")
+    quoted = [piece.removeprefix("gpiomux ").split() for piece in re.findall(r"`([^`]+)`", rest.partition("\n## ")[0])]
+    named = {" ".join(words[:length]) for words in quoted for length in (1, 2)}
+    assert set(VERBS) - named == set()
+
+
 @pytest.mark.parametrize("name", GUIDES)
 def test_every_key_in_a_guide_exists(name: str) -> None:
     named = set(re.findall(r"^\.Ic (\w+)", TEXTS[name], re.MULTILINE))
