@@ -14,14 +14,15 @@ import contextlib
 import errno
 import json
 import os
+import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gpiomux.config.xdp import BUILT_IN
 from gpiomux.errors import MachineError, UnsupportedError
-from gpiomux.netdev.bpf_objects import program_by_id, program_info
+from gpiomux.netdev.bpf_objects import OpenProgram, program_by_id, program_info
 from gpiomux.netdev.marks import PACKET_SOCKET, chosen_method
-from gpiomux.netdev.xdp import NO_PROGRAM, OpenProgram, describe_program, open_program
+from gpiomux.netdev.xdp import NO_PROGRAM, describe_program, open_program
 from gpiomux.netdev.xdp_object import digest_of, read_object, require_library
 from gpiomux.plan.observed import Foreign
 from gpiomux.plan.operations import Remove
@@ -140,13 +141,12 @@ class XdpPrograms:
 
 
 def require_xdp(plan: Plan) -> None:
-    """Make sure that the programs that a plan wants can be attached, before it is begun.
+    """Make sure that this machine can attach the programs that a plan wants.
 
     Raises:
-        UnsupportedError: this machine cannot, and why.
-        MachineError: an object cannot be read.
+        UnsupportedError: it cannot, and why.
     """
-    wanted = [it.resource for it in plan.operations if isinstance(it.resource, Xdp) and not isinstance(it, Remove)]
+    wanted = _attached(plan)
     if not wanted:
         return
     if chosen_method() == PACKET_SOCKET:
@@ -154,14 +154,35 @@ def require_xdp(plan: Plan) -> None:
             f"interface {wanted[0].interface}: no XDP program can be attached, because this process may not load any",
             hint="run gpiomuxd as root on the machine itself; in a user namespace of one's own there is no XDP",
         )
-    for it in wanted:
+    if any(it.program not in BUILT_IN for it in wanted):
+        require_library()
+
+
+def require_objects(plan: Plan) -> None:
+    """Make sure that the objects with the programs of a plan can be read, before it is performed.
+
+    Only for who may change something: others are told nothing of what files there are.
+
+    Raises:
+        MachineError: one cannot be read.
+    """
+    for it in _attached(plan):
         if it.program not in BUILT_IN:
-            require_library()
             try:
                 read_object(it.program)
             except OSError as err:
                 message = f"interface {it.interface}: cannot read the XDP program {it.program}: {err.strerror}"
                 raise MachineError(message, errno=err.errno or 0) from err
+
+
+def _attached(plan: Plan) -> list[Xdp]:
+    """What a plan attaches."""
+    return [it.resource for it in plan.operations if isinstance(it.resource, Xdp) and not isinstance(it, Remove)]
+
+
+def forget_all(rundir: RunDir) -> None:
+    """Drop what is left of records, where nothing of ours is on the machine."""
+    shutil.rmtree(rundir.xdp, ignore_errors=True)
 
 
 def observed_program(rundir: RunDir, netns: str | None, interface: str, link: LinkInfo) -> Xdp | Foreign | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 from gpiomux.cli import ask, change, output
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
     from typing import Any
 
 MARK_MAX = 2**32 - 1
+BUILT_IN_PROGRAMS = ("pass", "drop")
+"""As `gpiomux.config.xdp` has them."""
 
 
 def add_child(link: str, child: str, persist: bool) -> int:
@@ -86,6 +89,33 @@ def set_poll(link: str, mode: str, idle: int | None, budget: int | None, persist
         GpiomuxError: as `add_child`.
     """
     return _edit("set-poll", {"link": link, "mode": mode, "idle_us": idle or 0, "budget": budget or 0}, persist)
+
+
+def attach_xdp(interface: str, object: str, program: str | None, mode: str | None, persist: bool) -> int:
+    """Let a program see each packet that arrives on an interface.
+
+    Args:
+        interface: a link or a child.
+        object: `pass`, `drop`, or a file.
+        program: of those in the file.
+        mode: `native` or `generic`.
+        persist: write it into the file as well.
+
+    Raises:
+        GpiomuxError: as `add_child`.
+    """
+    path = object if object in BUILT_IN_PROGRAMS else os.path.abspath(object)
+    args = {"interface": interface, "program": path, "name": program or "", "mode": mode or ""}
+    return _edit("xdp attach", args, persist)
+
+
+def detach_xdp(interface: str, persist: bool) -> int:
+    """Take our program off an interface.
+
+    Raises:
+        GpiomuxError: as `add_child`.
+    """
+    return _edit("xdp detach", {"interface": interface}, persist)
 
 
 def parse_mark(text: str) -> int:

@@ -50,7 +50,9 @@ def plan(file: str, json: bool, reset_overlay: bool) -> int:
         GpiomuxError: the file, or what the daemon says about it.
     """
     text, name = ask.read_text(file)
-    return _compare(ask.read("plan", {"text": text, "file": name, "path": ask.path_of(file), "reset_overlay": reset_overlay}), json)
+    return _compare(
+        ask.read("plan", {"text": text, "file": name, "path": ask.path_of(file), "reset_overlay": reset_overlay}), json
+    )
 
 
 def show(json: bool) -> int:
@@ -143,6 +145,25 @@ def chips(json: bool) -> int:
         from gpiomux.stats import report
 
         output.tables(report.chips_tables(answer))
+    return 0
+
+
+def show_xdp(interface: str | None, json: bool) -> int:
+    """Print the XDP programs of interfaces, whoever has attached them.
+
+    Raises:
+        UsageError: there is no such interface.
+        GpiomuxError: nobody could be asked, or the interfaces cannot be looked at.
+    """
+    answer = ask.read("xdp show", {"interface": interface or ""})
+    if json:
+        output.as_json(answer)
+    elif not answer["interfaces"]:
+        output.line(NO_LINKS)
+    else:
+        from gpiomux.stats import xdp
+
+        output.tables([xdp.programs_table(answer)])
     return 0
 
 

@@ -294,6 +294,35 @@ _TABLE = (
         ),
     ),
     Verb(
+        name="xdp attach",
+        help="Let an XDP program see each packet that arrives, before the network stack does.\n\n"
+        "It takes the place of the one that gpiomux has attached there before; one of somebody else stays.",
+        performs="edit:attach_xdp",
+        arguments=(
+            _INTERFACE,
+            Argument(metavar="OBJECT", help="pass, drop, or a file with BPF programs.", offers=("pass", "drop")),
+        ),
+        options=(
+            Option(name="--program", metavar="NAME", help="Which program of the file; none: the only one."),
+            Option(name="--mode", metavar="MODE", help="native or generic; none: native where that is possible."),
+            _PERSIST,
+        ),
+    ),
+    Verb(
+        name="xdp show",
+        help="Print the XDP program of each interface, also those of others.",
+        performs="show:show_xdp",
+        arguments=(Argument(metavar="INTERFACE", help="Name of a link or a child; none: all.", required=False),),
+        options=(_JSON,),
+    ),
+    Verb(
+        name="xdp detach",
+        help="Take the XDP program of gpiomux off an interface.",
+        performs="edit:detach_xdp",
+        arguments=(_INTERFACE,),
+        options=(_PERSIST,),
+    ),
+    Verb(
         name="restart",
         help="Start the process of a link anew.\n\nThe interface stays, with its addresses and routes.",
         performs="change:restart",
@@ -314,7 +343,7 @@ _TABLE = (
     ),
 )
 
-GROUPS: dict[str, str] = {}
+GROUPS: dict[str, str] = {"xdp": "XDP programs, which see a packet before the stack does."}
 """First word of verbs with two -> what its help says."""
 
 VERBS = {verb.name: verb for verb in _TABLE}

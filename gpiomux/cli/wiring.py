@@ -42,7 +42,7 @@ def _wiring(file: str, peer_file: str | None) -> Wiring:
     if peer_file is None:
         return wiring_of_one(config, os.path.basename(name))
     peer_text, peer_name = ask.read_text(peer_file)
-    peer = load.load_text(peer_text, peer_name)
+    peer = load.load_text(peer_text, peer_name, ask.path_of(peer_file))
     if os.path.basename(name) != os.path.basename(peer_name):  # else only the directories tell the boards apart
         name, peer_name = os.path.basename(name), os.path.basename(peer_name)
     return wiring_of_two(config, name, peer, peer_name)

@@ -16,12 +16,15 @@ from gpiomux.config.model import (
     PollMode,
     ShmMedium,
     SimMedium,
+    Xdp,
+    XdpMode,
 )
 from gpiomux.config.names import HIGHEST_MARK, RESERVED_NAMES
 from gpiomux.config.netdevs import LOWEST_MTU
 from gpiomux.config.text import quoted
 from gpiomux.config.tuning import HIGHEST_BUDGET, HIGHEST_IDLE_US, HIGHEST_PMTU, MOST_PMTUS
 from gpiomux.config.wording import nearest
+from gpiomux.config.xdp import native_obstacle, program_fault
 from gpiomux.errors import UsageError
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,14}")
@@ -145,6 +148,37 @@ def set_poll(config: Config, link: str, poll: Poll) -> Config:
     return _with_link(config, replace(found, poll=poll))
 
 
+def attach_xdp(config: Config, interface: str, xdp: Xdp) -> Config:
+    """The configuration with a program on a link or child, in place of the one that it has.
+
+    Raises:
+        UsageError: there is no such interface, it cannot run the program so, or the program is none.
+    """
+    link, child = _find_interface(config, interface)
+    netdev = link.netdev if child is None else child.netdev
+    fault, hint = program_fault(xdp), "name pass, drop, or a file by its absolute path"
+    if not fault and xdp.mode is XdpMode.NATIVE:
+        fault = native_obstacle(link.transport.mode, link.transport.rx_ring, netdev.mtu)
+        hint = "use --mode generic, or no mode"
+    if fault:
+        raise UsageError(f"{interface}: {fault}", hint=hint)
+    return _with_netdev(config, link, child, replace(netdev, xdp=xdp))
+
+
+def detach_xdp(config: Config, interface: str) -> Config:
+    """The configuration without a program on a link or child.
+
+    Raises:
+        UsageError: there is no such interface, or it has none.
+    """
+    link, child = _find_interface(config, interface)
+    netdev = link.netdev if child is None else child.netdev
+    if netdev.xdp is None:
+        hint = "'gpiomux xdp show' lists all programs; only those of gpiomux are detached"
+        raise UsageError(f"{interface} has no XDP program of gpiomux", hint=hint)
+    return _with_netdev(config, link, child, replace(netdev, xdp=None))
+
+
 def without_links(config: Config, names: tuple[str, ...]) -> Config:
     """The configuration without some links; the wire of one whose other end goes becomes external.
 
@@ -155,6 +189,15 @@ def without_links(config: Config, names: tuple[str, ...]) -> Config:
     staying = tuple(link for link in config.links if link.name not in gone)
     lost = {_wire(link) for link in config.links if link.name in gone}
     return Config(links=tuple(_with_external_wire(link) if _wire(link) in lost else link for link in staying))
+
+
+def require_interface(config: Config, name: str) -> None:
+    """Make sure that there is a link or a child of this name.
+
+    Raises:
+        UsageError: there is none.
+    """
+    _find_interface(config, name)
 
 
 def require_link(config: Config, name: str) -> None:
@@ -212,6 +255,24 @@ def _find_child(config: Config, name: str) -> tuple[Link, Child]:
             children = ", ".join(child.name for child in link.children) or "none"
             raise UsageError(f"{name} is a link, not a child", hint=f"children of {name}: {children}")
     raise _unknown("child", name, [child.name for link in config.links for child in link.children])
+
+
+def _find_interface(config: Config, name: str) -> tuple[Link, Child | None]:
+    """A link, or a child with its link."""
+    for link in config.links:
+        if link.name == name:
+            return link, None
+        for child in link.children:
+            if child.name == name:
+                return link, child
+    raise _unknown("link", name, _interfaces(config))
+
+
+def _with_netdev(config: Config, link: Link, child: Child | None, netdev: Netdev) -> Config:
+    if child is None:
+        return _with_link(config, replace(link, netdev=netdev))
+    children = tuple(replace(it, netdev=netdev) if it.name == child.name else it for it in link.children)
+    return _with_link(config, replace(link, children=children))
 
 
 _MAKING = {"link": "'gpiomux apply' makes links", "child": "'gpiomux add-child' makes one"}

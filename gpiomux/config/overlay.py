@@ -5,11 +5,11 @@ Nobody keeps a list of edits: it is derived, so that an edit and its reverse lea
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from gpiomux.config import edit
-from gpiomux.config.model import Poll, PollMode
+from gpiomux.config.model import Netdev, Poll, PollMode, Xdp, XdpMode
 from gpiomux.errors import UsageError
 
 if TYPE_CHECKING:
@@ -18,8 +18,11 @@ if TYPE_CHECKING:
     from gpiomux.config.model import Child, Config, Link
 
 
-_OPTIONS = {"idle_us": "--idle", "budget": "--budget"}
-"""Arguments that are options on the command line; 0 is left out there."""
+_OPTIONS = {
+    "set-poll": {"idle_us": "--idle", "budget": "--budget"},
+    "xdp attach": {"name": "--program", "mode": "--mode"},
+}
+"""Arguments that are options on the command line, by verb; 0 and empty text are left out there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +36,12 @@ class Edit:
     def __str__(self) -> str:
         """As it is typed, for example `add-mark child1 7` or `set-poll geth0 auto --idle 500`."""
         words = [self.verb]
+        options = _OPTIONS.get(self.verb, {})
         for name, value in self.args.items():
-            if name not in _OPTIONS:
+            if name not in options:
                 words.append(str(value))
             elif value:
-                words += [_OPTIONS[name], str(value)]
+                words += [options[name], str(value)]
         return " ".join(words)
 
 
@@ -62,6 +66,10 @@ def edited(config: Config, verb: str, args: Mapping[str, Any]) -> Config:
             return edit.del_pmtu(config, args["link"], args["mark"])
         case "set-poll":
             return edit.set_poll(config, args["link"], _poll(args))
+        case "xdp attach":
+            return edit.attach_xdp(config, args["interface"], _xdp(args))
+        case "xdp detach":
+            return edit.detach_xdp(config, args["interface"])
         case _:
             raise UsageError(f"{verb} is no change of a running configuration")
 
@@ -77,7 +85,7 @@ def overlay(base: Config, running: Config) -> tuple[Edit, ...]:
         had = set(old[name][1].marks) if name in kept else set()
         unmarked += [Edit("del-mark", {"child": name, "mark": mark}) for mark in sorted(had - set(child.marks))]
         marked += [Edit("add-mark", {"child": name, "mark": mark}) for mark in sorted(set(child.marks) - had)]
-    return (*gone, *unmarked, *added, *marked, *_tuned(base, running))
+    return (*gone, *unmarked, *added, *marked, *_tuned(base, running), *_programs(base, running))
 
 
 def _tuned(base: Config, running: Config) -> list[Edit]:
@@ -97,6 +105,20 @@ def _tuned(base: Config, running: Config) -> list[Edit]:
     return edits
 
 
+def _programs(base: Config, running: Config) -> list[Edit]:
+    """The edits of XDP programs; a child that was made anew began without one."""
+    old, new = _children(base), _children(running)
+    was = {link.name: link.netdev.xdp for link in base.links}
+    was |= {name: it[1].netdev.xdp for name, it in old.items() if name in new and _same(it, new[name])}
+    now = {link.name: link.netdev.xdp for link in running.links}
+    now |= {name: child.netdev.xdp for name, (_, child) in new.items()}
+    changed = [(name, xdp) for name, xdp in now.items() if was.get(name) != xdp]
+    return [
+        Edit("xdp detach", {"interface": name}) if xdp is None else Edit("xdp attach", _xdp_args(name, xdp))
+        for name, xdp in changed
+    ]
+
+
 def lost(base: Config, running: Config, wanted: Config) -> tuple[Edit, ...]:
     """The edits of the overlay that do not hold in a third configuration."""
     if base == running:
@@ -105,6 +127,10 @@ def lost(base: Config, running: Config, wanted: Config) -> tuple[Edit, ...]:
     links = {link.name: link for link in wanted.links}
 
     def holds(it: Edit) -> bool:
+        if "interface" in it.args:
+            name = it.args["interface"]
+            netdev = links[name].netdev if name in links else then[name][1].netdev if name in then else Netdev()
+            return netdev.xdp == (None if it.verb == "xdp detach" else _xdp(it.args))
         if "child" not in it.args:
             return _is_tuned(links.get(it.args["link"]), it)
         name = it.args["child"]
@@ -152,11 +178,28 @@ def _poll_args(poll: Poll) -> dict[str, Any]:
     return {"mode": poll.mode.value, "idle_us": poll.idle_us or 0, "budget": poll.budget or 0}
 
 
+def _xdp(args: Mapping[str, Any]) -> Xdp:
+    """A program as a request has it: empty is an option that is left out.
+
+    Raises:
+        UsageError: there is no such mode.
+    """
+    mode = args["mode"]
+    if mode and mode not in list(XdpMode):
+        raise UsageError(f"{mode} is no mode of XDP", hint=f"use {', '.join(XdpMode)}")
+    return Xdp(program=args["program"], name=args["name"] or None, mode=XdpMode(mode) if mode else None)
+
+
+def _xdp_args(interface: str, xdp: Xdp) -> dict[str, Any]:
+    mode = "" if xdp.mode is None else xdp.mode.value
+    return {"interface": interface, "program": xdp.program, "name": xdp.name or "", "mode": mode}
+
+
 def _children(config: Config) -> dict[str, tuple[str, Child]]:
     """All children with their links, by name."""
     return {child.name: (link.name, child) for link in config.links for child in link.children}
 
 
 def _same(one: tuple[str, Child], other: tuple[str, Child]) -> bool:
-    """Whether two children are the same but for their marks."""
-    return one[0] == other[0] and one[1].netdev == other[1].netdev
+    """Whether two children are the same but for their marks and programs."""
+    return one[0] == other[0] and replace(one[1].netdev, xdp=None) == replace(other[1].netdev, xdp=None)

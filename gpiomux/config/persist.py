@@ -9,6 +9,8 @@ mean what the edit means; where it does not, because of an alias for example, no
 
 from __future__ import annotations
 
+import json
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -119,14 +121,26 @@ def _set_poll(text: str, root: Node, args: Mapping[str, Any]) -> str:
     link = _named(_entry(root, "links")[1], args["link"])
     stated = {key: args[key] for key in ("mode", "idle_us", "budget") if args[key]}
     value = f"{{{', '.join(f'{key}: {it}' for key, it in stated.items())}}}" if len(stated) > 1 else args["mode"]
-    for key, found in link.pairs():
-        if key.text == "poll" and found.kind is Kind.MAPPING and not found.flow:
-            return _behind_key(text, key, found.start - _column(text, found.start), found.end, value)
-        if key.text == "poll":
-            if found.kind is Kind.ALIAS or not _same_line(text, found.start, found.end):
-                raise _ElsewhereError  # comments may stand in it
-            return text[: found.start] + value + text[found.end :]
-    return _with_key(text, link, "poll", value)
+    return _with_value(text, link, "poll", value)
+
+
+def _attach_xdp(text: str, root: Node, args: Mapping[str, Any]) -> str:
+    netdev = _netdev(root, args["interface"])
+    program = _path_or_quoted(args["program"])
+    stated = {"program": program, **{key: args[key] for key in ("name", "mode") if args[key]}}
+    value = f"{{{', '.join(f'{key}: {it}' for key, it in stated.items())}}}" if len(stated) > 1 else program
+    return _with_value(text, netdev, "xdp", value)
+
+
+def _detach_xdp(text: str, root: Node, args: Mapping[str, Any]) -> str:
+    netdev = _netdev(root, args["interface"])
+    pairs = tuple(Node(kind=Kind.SCALAR, start=it.start, end=value.end) for it, value in netdev.pairs())
+    position = [it.text for it, _ in netdev.pairs()].index("xdp")
+    if netdev.flow:
+        return _cut(text, *_flow_range(text, replace(netdev, items=pairs), position))
+    if not position:  # the dash of the item stands in the same line
+        raise _ElsewhereError
+    return _without_lines(text, pairs[position].start - _column(text, netdev.start), pairs[position].end)
 
 
 _EDITS: dict[str, Callable[[str, Node, Mapping[str, Any]], str]] = {
@@ -137,6 +151,8 @@ _EDITS: dict[str, Callable[[str, Node, Mapping[str, Any]], str]] = {
     "set-pmtu": _set_pmtu,
     "del-pmtu": _del_pmtu,
     "set-poll": _set_poll,
+    "xdp attach": _attach_xdp,
+    "xdp detach": _detach_xdp,
 }
 
 
@@ -169,6 +185,15 @@ def _link_of(root: Node, child: str) -> Node:
             if found is not None and found.text == child:
                 return link
     raise _ElsewhereError
+
+
+def _netdev(root: Node, name: str) -> Node:
+    """The link or child of a name."""
+    links = _entry(root, "links")[1]
+    try:
+        return _named(links, name)
+    except _ElsewhereError:
+        return _named(_entry(_link_of(root, name), "children")[1], name)
 
 
 # ---- adding
@@ -211,6 +236,23 @@ def _with_key(text: str, mapping: Node, key: str, value: str, *, below: str = ""
     margin = " " * _column(text, mapping.start)
     rest = f"{_line_end(text)}{margin}{below}" if below else f" {value}"
     return _new_line(text, mapping.end, f"{margin}{key}:{rest}")
+
+
+def _with_value(text: str, mapping: Node, key: str, value: str) -> str:
+    """The text with another value of a key, or with the key if it is not there."""
+    for name, found in mapping.pairs():
+        if name.text == key and found.kind is Kind.MAPPING and not found.flow:
+            return _behind_key(text, name, found.start - _column(text, found.start), found.end, value)
+        if name.text == key:
+            if found.kind is Kind.ALIAS or not _same_line(text, found.start, found.end):
+                raise _ElsewhereError  # comments may stand in it
+            return text[: found.start] + value + text[found.end :]
+    return _with_key(text, mapping, key, value)
+
+
+def _path_or_quoted(path: str) -> str:
+    """A path, in quotes where YAML could take it for something else; JSON's quotes are YAML's as well."""
+    return path if re.fullmatch("[A-Za-z/][A-Za-z0-9/._-]*", path) else json.dumps(path)
 
 
 def _plain_or_quoted(name: str) -> str:

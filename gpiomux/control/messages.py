@@ -141,7 +141,9 @@ OPTIONAL: Mapping[str, Any] = {
 }
 """Arguments that a request may leave out, with what they then are."""
 
-READING_VERBS = frozenset({"plan", "history", "show", "status", "diff", "stats", "info", "metrics", "chips"})
+READING_VERBS = frozenset(
+    {"plan", "history", "show", "status", "diff", "stats", "info", "metrics", "chips", "xdp show"}
+)
 """Verbs that change nothing."""
 
 EXAMINING_VERBS = frozenset({"doctor"})
@@ -155,7 +157,9 @@ whatever takes longer is asked for in several requests: who goes away leaves not
 interface, and the daemon answers.
 """
 
-EDIT_VERBS = frozenset({"add-child", "del-child", "add-mark", "del-mark", "set-pmtu", "del-pmtu", "set-poll"})
+EDIT_VERBS = frozenset(
+    {"add-child", "del-child", "add-mark", "del-mark", "set-pmtu", "del-pmtu", "set-poll", "xdp attach", "xdp detach"}
+)
 """Verbs that change the running configuration and not the file it came from: their sum is the overlay."""
 
 _KINDS: Mapping[str, type[GpiomuxError]] = {

@@ -18,6 +18,7 @@ from gpiomux.apply.machine import KernelMachine
 from gpiomux.apply.observe import all_namespaces
 from gpiomux.apply.real_lines import require_lines
 from gpiomux.apply.run import OnStep, run
+from gpiomux.apply.xdp_programs import require_objects
 from gpiomux.config.edit import require_link
 from gpiomux.config.overlay import edited
 from gpiomux.control.messages import EDIT_VERBS
@@ -287,7 +288,9 @@ class Manager:
             if short is not None:
                 return short
         observed = self._look(wanted.config, all_namespaces() if everywhere else ())
-        return prepared_plan(wanted.config, observed, self._rundir), observed
+        plan = prepared_plan(wanted.config, observed, self._rundir)
+        require_objects(plan)
+        return plan, observed
 
     def _begin(self, wanted: Record, confirm: tuple[str, int] | None) -> None:
         """Say on disk what is about to happen, and have somebody else watch over what must be confirmed."""

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from gpiomux.apply.chips_report import report_chips
 from gpiomux.apply.datapaths import Datapaths
-from gpiomux.config.edit import require_link
+from gpiomux.apply.xdp_report import programs_of
+from gpiomux.config.edit import require_interface, require_link
 from gpiomux.config.model import GpioMedium, ShmMedium, SimMedium
 from gpiomux.config.plain import config_to_plain
 from gpiomux.control.messages import Request
@@ -24,7 +25,7 @@ from gpiomux.errors import MachineError
 from gpiomux.version import VERSION
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from gpiomux.apply.reports import Report
     from gpiomux.config.model import Child, Config, Link
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from gpiomux.daemon.record import Record
     from gpiomux.plan.observed import Observed
     from gpiomux.rundir import RunDir
+
+    Programs = Mapping[str, dict[str, Any] | None]
 
 COUNTED = ("counters", "line", "channel", "interfaces")
 """The parts of what a datapath counts."""
@@ -93,7 +96,10 @@ class Reading:
             case "status":
                 reports = self._datapaths.reports()
                 found = self._present(record.config)
-                now = [_status(link, attempts.get(link.name), reports.get(link.name), found) for link in links]
+                programs = self._programs_seen(links)
+                now = [
+                    _status(link, attempts.get(link.name), reports.get(link.name), found, programs) for link in links
+                ]
                 return {"daemon": self._daemon(), "applied": self._applied(record), "links": now}
             case "stats":
                 counted = self._datapaths.counted(total=request.args["total"])
@@ -102,6 +108,8 @@ class Reading:
                 return {"text": self._metrics(record, attempts)}
             case "info":
                 return self._info(record.config, request.args["link"], attempts)
+            case "xdp show":
+                return self._programs(record.config, request.args["interface"])
             case "chips":
                 return report_chips(self._rundir, [link.name for link in links])
             case _:
@@ -117,7 +125,7 @@ class Reading:
         require_link(config, name)
         (link,) = (it for it in config.links if it.name == name)
         told, counted = self._datapaths.reports().get(name), self._datapaths.counted(total=False).get(name)
-        now = _status(link, attempts.get(name), told, self._present(config))
+        now = _status(link, attempts.get(name), told, self._present(config), self._programs_seen([link]))
         return {**now, **link_info(self._rundir, link, told, counted)}
 
     def _present(self, applied: Config) -> Observed | MachineError:
@@ -127,6 +135,13 @@ class Reading:
         except MachineError as err:
             return err
 
+    def _programs_seen(self, links: Sequence[Link]) -> Programs:
+        """The XDP program of each interface; none where they cannot be seen, for the same reason."""
+        try:
+            return programs_of(self._rundir, links)
+        except MachineError:
+            return {}
+
     def _plan(self, applied: Config, wanted: Config) -> dict[str, Any]:
         observed = look(self._rundir, self._datapaths, applied, wanted)
         return plan_to_plain(prepared_plan(wanted, observed, self._rundir))
@@ -135,6 +150,20 @@ class Reading:
         observed = look(self._rundir, self._datapaths, applied, applied)
         drift = plan_to_plain(prepared_plan(applied, observed, self._rundir))
         return {**drift, "notes": [*drift["notes"], *foreign_notes(observed)]}
+
+    def _programs(self, config: Config, interface: str) -> dict[str, Any]:
+        if interface:
+            require_interface(config, interface)
+        programs, counted = programs_of(self._rundir, config.links), self._datapaths.counted(total=True)
+        found = []
+        for link in config.links:
+            told = counted.get(link.name)
+            of_link = told["interfaces"] if isinstance(told, dict) else {}
+            for name, netns in _places(link):
+                kept = of_link.get(name, {}).get("rx_xdp")
+                about = {"interface": name, "link": link.name, "netns": netns, "rx_xdp": kept}
+                found.append({**about, "xdp": programs[name]})
+        return {"interfaces": [it for it in found if interface in ("", it["interface"])]}
 
     def _history(self, record: Record) -> list[dict[str, Any]]:
         records = [record, *state_file.history(self._rundir, record.serial)]
@@ -159,7 +188,9 @@ class Reading:
         return {"pid": os.getpid(), "version": VERSION, "uptime_s": time.monotonic() - self._since_s}
 
 
-def _status(link: Link, attempt: Attempt | None, told: Report, found: Observed | MachineError) -> dict[str, Any]:
+def _status(
+    link: Link, attempt: Attempt | None, told: Report, found: Observed | MachineError, programs: Programs
+) -> dict[str, Any]:
     medium = link.transport.medium
     report, now = _known(attempt, told)
     return {
@@ -172,6 +203,7 @@ def _status(link: Link, attempt: Attempt | None, told: Report, found: Observed |
         "mtu": link.netdev.mtu,
         "addresses": list(link.netdev.addresses),
         "interface": interface_to_plain(link.name, link.netdev, found, told),
+        "xdp": programs.get(link.name),
         "carrier": report.get("carrier", False),
         "reason": report.get("reason", ""),
         "peer": report.get("peer"),
@@ -184,7 +216,7 @@ def _status(link: Link, attempt: Attempt | None, told: Report, found: Observed |
             "uptime_s": report.get("uptime_s", 0.0),
             "last_exit": now.last_exit,
         },
-        "children": [_child(child, told, found) for child in link.children],
+        "children": [{**_child(child, told, found), "xdp": programs.get(child.name)} for child in link.children],
         "line": report.get("line", {}),
         "channel": report.get("channel", {}),
     }
@@ -200,6 +232,12 @@ def _child(child: Child, told: Report, found: Observed | MachineError) -> dict[s
         "addresses": list(child.netdev.addresses),
         "interface": interface_to_plain(child.name, child.netdev, found, told),
     }
+
+
+def _places(link: Link) -> list[tuple[str, str | None]]:
+    """Name and network namespace of each interface of a link."""
+    children = [(child.name, child.netdev.netns) for child in link.children]
+    return [(link.name, link.netdev.netns), *children]
 
 
 def _known(attempt: Attempt | None, told: Report) -> tuple[dict[str, Any], Attempt]:

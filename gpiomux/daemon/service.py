@@ -16,6 +16,7 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from gpiomux.apply.xdp_programs import forget_all
 from gpiomux.control.messages import EXAMINING_VERBS, READING_VERBS, RUNNING_VERBS, Progress, Request
 from gpiomux.control.server import READERS_VARIABLE, Server
 from gpiomux.daemon import examining, state_file
@@ -183,6 +184,7 @@ class Service:
         for directory in (rundir.links, rundir.wires):
             with suppress(OSError):
                 directory.rmdir()
+        forget_all(rundir)
         with suppress(OSError):
             state_file.forget(rundir)
         for file in (rundir.log, rundir.lock):

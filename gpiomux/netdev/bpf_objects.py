@@ -36,6 +36,15 @@ class ProgramInfo:
     """Eight bytes of a hash of its instructions, in hexadecimal."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenProgram:
+    """A loaded program; whoever holds this closes `fd`."""
+
+    fd: int
+    digest: str
+    """SHA-256 of the object that it was loaded from, in hexadecimal; empty for a built-in one."""
+
+
 def create_memory(size_bytes: int) -> int:
     """An array map with one value, which whoever has the descriptor can mmap.
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from gpiomux.errors import MachineError
 from gpiomux.netdev import bpf_objects
 from gpiomux.netdev.bpf_assembler import Assembler
+from gpiomux.netdev.bpf_objects import OpenProgram
 from gpiomux.netdev.netlink import attributes
 
 NO_PROGRAM = -1
@@ -35,15 +36,6 @@ class XdpInfo:
     """The kernel's number of the program."""
     mode: str
     """`native` or `generic`; of programs of others also `offloaded`, or `several` at once."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OpenProgram:
-    """A loaded program; whoever holds this closes `fd`."""
-
-    fd: int
-    digest: str
-    """SHA-256 of the object that it was loaded from, in hexadecimal; empty for a built-in one."""
 
 
 def xdp_info(value: bytes) -> XdpInfo | None:

@@ -16,8 +16,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from gpiomux.errors import MachineError, UnsupportedError
-from gpiomux.netdev.bpf_objects import XDP
-from gpiomux.netdev.xdp import OpenProgram
+from gpiomux.netdev.bpf_objects import XDP, OpenProgram
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

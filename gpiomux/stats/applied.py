@@ -20,7 +20,7 @@ def applied_lines(status: Answer) -> str:
     who = f"by {applied['applied_by']} {_time(applied['applied_at_s'])}"
     lines = [f"{_source(applied)}, {CAUSES.get(applied['cause'], applied['cause'])} {who}"]
     if applied["overlay"]:
-        edits = [" ".join(map(str, (edit["verb"], *edit["args"].values()))) for edit in applied["overlay"]]
+        edits = [_edit(edit) for edit in applied["overlay"]]
         lines.append(f"changed since: {'; '.join(edits)}")
     if applied["pending"] is not None:
         left = duration(applied["pending"]["remaining_s"])
@@ -47,6 +47,11 @@ def history_table(history: Answer) -> Table:
             for record in history["records"]
         ),
     )
+
+
+def _edit(edit: Answer) -> str:
+    """One change; what was left out is empty or 0."""
+    return " ".join([edit["verb"], *(str(value) for value in edit["args"].values() if value not in ("", 0))])
 
 
 def _source(record: Answer) -> str:

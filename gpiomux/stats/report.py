@@ -79,6 +79,14 @@ def duration(seconds: float) -> str:
     return " ".join(words[:2])
 
 
+def program_words(program: Answer) -> str:
+    """An XDP program: what it is, where it runs, and by what the kernel knows it."""
+    name = program["program"] or program["name"] or "without a name"
+    text = f"{name}:{program['part']}" if program["part"] else name
+    known = ", ".join([f"id {program['id']}", *([f"tag {program['tag']}"] if program["tag"] else [])])
+    return f"{text}, {program['mode']} ({known}){'' if program['ours'] else ', not by gpiomux'}"
+
+
 def _link_table(link: Answer) -> Table:
     note, tone = _condition(link)
     rows = [
@@ -86,6 +94,7 @@ def _link_table(link: Answer) -> Table:
         ("medium", f"{link['medium']}, wire {link['wire']}" if link["wire"] else link["medium"]),
         ("interface", interface_words(link)),
         ("peer", peer_words(link["peer"])),
+        *((("xdp", program_words(link["xdp"])),) if link["xdp"] else ()),
         *((("lines", _lines(link["line"])),) if link["line"] else ()),
         *((("channels", _channels(link["channel"])),) if link["channel"] else ()),
         *((("marks", marks_words(link["marks"])),) if link["marks"]["method"] else ()),
@@ -169,7 +178,8 @@ def child_words(child: Answer) -> str:
     """Marks and namespace of a child."""
     marks = ", ".join(str(mark) for mark in child["marks"])
     text = f"mark{'s' if len(child['marks']) != 1 else ''} {marks}" if marks else "no marks"
-    return f"{text}, {interface_words(child)}"
+    text = f"{text}, {interface_words(child)}"
+    return f"{text}, xdp {program_words(child['xdp'])}" if child["xdp"] else text
 
 
 def _line_row(line: Answer) -> tuple[str, ...]:

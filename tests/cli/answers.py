@@ -27,6 +27,7 @@ def link_status(**changes: Any) -> dict[str, Any]:
         "channel": {},
         "addresses": ["10.10.0.1/24"],
         "interface": interface_status(**changes.pop("interface", {})),
+        "xdp": None,
     }
     return {**link, **changes}
 
@@ -34,7 +35,7 @@ def link_status(**changes: Any) -> dict[str, Any]:
 def child_status(**changes: Any) -> dict[str, Any]:
     """One child of a link; `interface=` changes single fields of that."""
     interface = interface_status(**{"name": "child1", "addresses": [], **changes.pop("interface", {})})
-    child = {"name": "child1", "netns": None, "up": True, "mtu": 1500, "addresses": [], "marks": [7]}
+    child = {"name": "child1", "netns": None, "up": True, "mtu": 1500, "addresses": [], "marks": [7], "xdp": None}
     return {**child, "interface": interface, **changes}
 
 

@@ -83,7 +83,7 @@ def test_plan_prints_operations_and_tells_by_its_status(
 ) -> None:
     daemon.answers["plan"] = answer
     assert run("plan", good) == (status, text, "")
-    assert daemon.requests[0].args == {"text": GOOD, "file": good, "reset_overlay": False}
+    assert daemon.requests[0].args == {"text": GOOD, "file": good, "path": good, "reset_overlay": False}
     status_json, out, err = run("plan", "--json", good)
     assert (status_json, json.loads(out), err) == (status, answer, "")
 

@@ -9,12 +9,16 @@ import pytest
 
 from gpiomux.config.load import load_file, load_text
 from gpiomux.config.model import Mode, Xdp, XdpMode
+from gpiomux.config.overlay import Edit, edited, lost, overlay
+from gpiomux.config.persist import edited_text
 from gpiomux.config.plain import config_to_plain
 from gpiomux.config.xdp import NATIVE_MTU, chosen_mode, native_obstacle, xdp_from_plain, xdp_to_plain
-from gpiomux.errors import ConfigError
+from gpiomux.errors import ConfigError, UnsupportedError, UsageError
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from gpiomux.config.model import Config
 
 LINK = """\
 links:
@@ -125,3 +129,122 @@ def test_native_is_chosen_where_it_is_possible() -> None:
         assert chosen is XdpMode.GENERIC
         assert why == native_obstacle(mode, rx_ring, mtu) != ""
     assert chosen_mode(told, Mode.ETH, None, 100) == (XdpMode.GENERIC, "")
+
+
+# What is changed at run time.
+
+
+def attach(interface: str, program: str, name: str = "", mode: str = "") -> Edit:
+    return Edit("xdp attach", {"interface": interface, "program": program, "name": name, "mode": mode})
+
+
+def detach(interface: str) -> Edit:
+    return Edit("xdp detach", {"interface": interface})
+
+
+BASE = load_text(text("drop", child="marks: [7]"), "net.yaml")
+
+
+def after(config: Config, *edits: Edit) -> Config:
+    for it in edits:
+        config = edited(config, it.verb, it.args)
+    return config
+
+
+@pytest.mark.parametrize(
+    ("edits", "left"),
+    [
+        ((attach("geth0", "pass"),), ["xdp attach geth0 pass"]),
+        ((attach("geth0", "pass"), attach("geth0", "drop")), []),
+        ((detach("geth0"),), ["xdp detach geth0"]),
+        ((detach("geth0"), attach("geth0", "drop")), []),
+        (
+            (attach("child1", "/a/f.o", "only", "generic"),),
+            ["xdp attach child1 /a/f.o --program only --mode generic"],
+        ),
+        (
+            (Edit("add-child", {"link": "geth0", "child": "new"}), attach("new", "drop")),
+            ["add-child geth0 new", "xdp attach new drop"],
+        ),
+        ((attach("child1", "drop"), Edit("del-child", {"child": "child1"})), ["del-child child1"]),
+    ],
+)
+def test_what_was_changed_at_run_time(edits: tuple[Edit, ...], left: list[str]) -> None:
+    running = after(BASE, *edits)
+    assert [str(it) for it in overlay(BASE, running)] == left
+    assert after(BASE, *overlay(BASE, running)) == running
+    assert lost(BASE, running, running) == ()
+    assert [str(it) for it in lost(BASE, running, BASE)] == left
+
+
+@pytest.mark.parametrize(
+    ("edit", "said"),
+    [
+        (attach("geth9", "drop"), "there is no link 'geth9'"),
+        (attach("geth0", "f.o"), "geth0: the path 'f.o' is relative"),
+        (attach("geth0", "drop", "x"), "geth0: the program drop is built in and has no name"),
+        (attach("geth0", "drop", mode="fast"), "fast is no mode of XDP"),
+        (detach("child1"), "child1 has no XDP program of gpiomux"),
+    ],
+)
+def test_a_change_that_makes_no_sense(edit: Edit, said: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        after(BASE, edit)
+    assert caught.value.message == said
+
+
+@pytest.mark.parametrize(("mode", "more"), [("net_hdr", ""), ("eth", "rx_ring: 5"), ("eth", f"mtu: {NATIVE_MTU + 1}")])
+def test_native_is_refused_at_run_time_as_well(mode: str, more: str) -> None:
+    config = load_text(text("drop", mode=mode, more=more), "net.yaml")
+    with pytest.raises(UsageError) as caught:
+        after(config, attach("geth0", "drop", mode="native"))
+    shown = 1500 if not more.startswith("mtu") else NATIVE_MTU + 1
+    expected = native_obstacle(Mode(mode), 5 if "rx_ring" in more else None, shown)
+    assert caught.value.message == f"geth0: {expected}"
+
+
+PLAIN = """\
+links:
+  - name: geth0
+    mode: eth
+    medium: sim
+    wire: {name: w, external: true}
+    protocol: {reader: 1, writer: 2}
+"""
+
+
+@pytest.mark.parametrize(
+    ("before", "edit", "then"),
+    [
+        ("    # end\n", attach("geth0", "drop"), "    xdp: drop\n    # end\n"),
+        ("    xdp: drop  # all\n", attach("geth0", "pass"), "    xdp: pass  # all\n"),
+        ("    xdp: drop\n", attach("geth0", "drop", mode="generic"), "    xdp: {program: drop, mode: generic}\n"),
+        (
+            "    xdp: {program: drop, mode: generic}\n",
+            attach("geth0", "/a b/c.o", "x"),
+            '    xdp: {program: "/a b/c.o", name: x}\n',
+        ),
+        ("    xdp: drop  # all\n    mtu: 1400\n", detach("geth0"), "    mtu: 1400\n"),
+        (
+            "    xdp:\n      program: drop\n      # why\n      mode: generic\n    up: true\n",
+            detach("geth0"),
+            "      # why\n    up: true\n",
+        ),
+        ("    children: [{name: c}]\n", attach("c", "drop"), "    children: [{name: c, xdp: drop}]\n"),
+        ("    children: [{name: c, xdp: drop, up: true}]\n", detach("c"), "    children: [{name: c, up: true}]\n"),
+        (
+            "    children:\n      - name: c\n        xdp: drop\n      - name: d\n",
+            detach("c"),
+            "    children:\n      - name: c\n      - name: d\n",
+        ),
+    ],
+)
+def test_a_change_is_written_where_it_belongs(before: str, edit: Edit, then: str) -> None:
+    assert edited_text(PLAIN + before, "/etc/net.yaml", edit.verb, edit.args) == PLAIN + then
+
+
+def test_what_stands_in_the_line_of_a_dash_is_left_to_its_writer() -> None:
+    document = PLAIN.replace("  - name: geth0\n", "  - xdp: drop\n    name: geth0\n")
+    with pytest.raises(UnsupportedError) as caught:
+        edited_text(document, "/etc/net.yaml", "xdp detach", {"interface": "geth0"})
+    assert "xdp detach geth0" in caught.value.hint

@@ -114,6 +114,7 @@ def test_status_of_a_link_that_runs(monkeypatch: pytest.MonkeyPatch) -> None:
         "up": True,
         "mtu": 1400,
         "addresses": ["10.10.0.1/24"],
+        "xdp": None,
         "carrier": True,
         "reason": "",
         "peer": REPORT["peer"],
@@ -136,6 +137,7 @@ def test_status_of_a_link_that_runs(monkeypatch: pytest.MonkeyPatch) -> None:
                 "addresses": [],
                 "marks": [7, 8],
                 "interface": {"state": "missing"},
+                "xdp": None,
             }
         ],
         "line": LINE,

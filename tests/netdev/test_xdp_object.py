@@ -19,7 +19,7 @@ from tests.netdev.ends import need
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from gpiomux.netdev.xdp import OpenProgram
+    from gpiomux.netdev.bpf_objects import OpenProgram
 
 pytestmark = pytest.mark.netns
 
