@@ -74,7 +74,7 @@ def generate(order: Order, link: Link, netns: str | None, owner: str) -> Sent:
         UsageError: a number, an address or the kind makes no sense.
         UnsupportedError: the mode of the link does not carry this kind.
         ConflictError: the interface of that name is not ours.
-        MachineError: the interface is gone or down, or the kernel refused.
+        MachineError: the interface is gone, down or without carrier, or the kernel refused.
     """
     _check(order, link.transport.mode)
     info, addresses = _look(link.name, order.interface, netns, owner)
@@ -127,6 +127,9 @@ def _look(link: str, name: str, netns: str | None, owner: str) -> tuple[LinkInfo
     if not info.up:
         hint = f"set it up first: ip link set {info.name} up"
         raise MachineError(f"cannot send through {info.name}: it is down", errno=errno.ENETDOWN, hint=hint)
+    if not info.carrier:  # the kernel would take packets, and tell nobody that it throws them away
+        hint = "'gpiomux status' says why"
+        raise MachineError(f"cannot send through {info.name}: it has no carrier", errno=errno.ENOLINK, hint=hint)
     return info, addresses
 
 

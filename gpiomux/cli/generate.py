@@ -6,6 +6,7 @@ import time
 
 from gpiomux.cli import ask, output
 from gpiomux.cli.edit import parse_mark
+from gpiomux.errors import GpiomuxError
 
 TYPE_CHECKING = False  # as of `typing`, whose import a short command can do without
 if TYPE_CHECKING:
@@ -54,12 +55,21 @@ def generate(
         try:
             run.run()
         except KeyboardInterrupt:
-            pass  # what was sent by now is said
+            pass
+        except GpiomuxError:
+            if run.packets:
+                _tell(run, json=json)
+            raise
+    _tell(run, json=json)
+    return 0 if run.packets else NOTHING_SENT
+
+
+def _tell(run: _Run, *, json: bool) -> None:
+    """Say what was sent, however it ended."""
     if json:
         output.as_json(run.plain())
     else:
         output.line(run.summary())
-    return 0 if run.packets else NOTHING_SENT
 
 
 class _Run:
