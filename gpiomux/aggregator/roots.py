@@ -7,6 +7,8 @@ from pathlib import Path
 
 CONFIGFS, SYSFS = "configfs", "sysfs"
 """The two doors to the aggregator driver."""
+DOOR = "GPIOMUX_AGGREGATOR"
+"""Environment variable that chooses one of them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

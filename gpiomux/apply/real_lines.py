@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from gpiomux.aggregator import sources
 from gpiomux.aggregator.chip import Chips
 from gpiomux.aggregator.inventory import read_chips
-from gpiomux.aggregator.roots import CONFIGFS, SYSFS, Roots
+from gpiomux.aggregator.roots import CONFIGFS, DOOR, SYSFS, Roots
 from gpiomux.aggregator.support import require_aggregator, require_gpio
 from gpiomux.config.gathered import Gathered, consumer, gathered
 from gpiomux.config.model import GpioMedium, Idle
@@ -32,8 +32,6 @@ if TYPE_CHECKING:
     from gpiomux.plan.diff import Plan
     from gpiomux.plan.state import Resource
     from gpiomux.rundir import RunDir
-
-DOOR = "GPIOMUX_AGGREGATOR"
 
 
 def chips_of(rundir: RunDir) -> Chips:

@@ -17,7 +17,7 @@ from gpiomux.aggregator.chip import Chips
 from gpiomux.aggregator.inventory import read_chips
 from gpiomux.aggregator.kernel_files import locked
 from gpiomux.aggregator.node import read_access
-from gpiomux.aggregator.roots import Roots
+from gpiomux.aggregator.roots import DOOR, Roots
 from gpiomux.errors import MachineError
 from gpiomux.netdev import marks, syscalls
 
@@ -100,6 +100,10 @@ class Machine:
         """The kinds of file systems that the kernel knows."""
         lines = (self.roots.proc / "filesystems").read_text(encoding="ascii").splitlines()
         return {line.split()[-1] for line in lines}
+
+    def door(self) -> str:
+        """The way to make chips that the environment chooses; empty if it does not."""
+        return os.environ.get(DOOR, "")
 
     def configfs_hides_aggregator(self) -> bool:
         """Whether configfs, which need not be mounted, has a place for aggregators.

@@ -7,12 +7,15 @@ import os
 import stat
 from typing import TYPE_CHECKING
 
+from gpiomux.aggregator.roots import DOOR, SYSFS
 from gpiomux.aggregator.support import MODULE, require_aggregator, require_gpio
 from gpiomux.doctor.finding import Finding, not_needed, ok, problem, unknown
 from gpiomux.errors import UnsupportedError
 from gpiomux.netdev import marks, tuntap
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from gpiomux.doctor.machine import Machine, Node
     from gpiomux.doctor.needs import Needs
 
@@ -70,10 +73,21 @@ def check_ipv6(machine: Machine, needs: Needs) -> Finding:
     """The kernel's IPv6, for addresses and routes of it."""
     if not needs.ipv6:
         return not_needed(IPV6, "no address and no route is of IPv6")
-    if (machine.roots.proc / "sys/net/ipv6").is_dir():
-        return ok(IPV6, "the kernel has it")
-    remedy = "boot without ipv6.disable=1, with CONFIG_IPV6; or leave IPv6 addresses out of the file"
-    return problem(IPV6, "the kernel has no IPv6, or it is switched off", remedy)
+    place = machine.roots.proc / "sys/net/ipv6"
+    if not place.is_dir():
+        remedy = "boot without ipv6.disable=1, with CONFIG_IPV6; or leave IPv6 addresses out of the file"
+        return problem(IPV6, "the kernel has no IPv6, or it was booted without", remedy)
+    if any(_is_set(place / "conf" / which / "disable_ipv6") for which in ("all", "default")):
+        remedy = "sysctl net.ipv6.conf.all.disable_ipv6=0 net.ipv6.conf.default.disable_ipv6=0"
+        return problem(IPV6, "it is switched off on new interfaces (disable_ipv6)", remedy)
+    return ok(IPV6, "the kernel has it")
+
+
+def _is_set(path: Path) -> bool:
+    try:
+        return path.read_text(encoding="ascii").strip() != "0"
+    except FileNotFoundError:
+        return False
 
 
 def check_capabilities(machine: Machine, needs: Needs) -> Finding:
@@ -205,6 +219,8 @@ def check_configfs(machine: Machine, needs: Needs) -> Finding:
     """The better of the driver's two doors; a kernel before 6.16 has the other one only."""
     if not needs.aggregator:
         return not_needed(CONFIGFS, "no lines are gathered")
+    if machine.door() == SYSFS:
+        return not_needed(CONFIGFS, f"{DOOR} has chips made through sysfs")
     roots = machine.roots
     if roots.groups.is_dir():
         return ok(CONFIGFS, f"{roots.groups} is there")

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gpiomux.aggregator.node import Access
+from gpiomux.aggregator.roots import DOOR
 from gpiomux.apply import real_lines
-from gpiomux.apply.real_lines import DOOR, chips_of, node_of, require_lines
+from gpiomux.apply.real_lines import chips_of, node_of, require_lines
 from gpiomux.config.gathered import consumer, gathered
 from gpiomux.config.model import Bundle, GpioMedium, Lines, LineSource, Mode, ProtocolIds, Transport
 from gpiomux.errors import ConflictError, MachineError, UnsupportedError

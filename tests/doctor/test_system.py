@@ -86,6 +86,16 @@ def test_a_tun_device_that_does_not_serve(
     broken(system.check_tun(machine, EVERYTHING), cause, remedy)
 
 
+@pytest.mark.parametrize("which", ["all", "default"])
+def test_ipv6_that_is_switched_off(machine: FakeMachine, which: str) -> None:
+    switch = machine.roots.proc / "sys/net/ipv6/conf" / which / "disable_ipv6"
+    switch.parent.mkdir(parents=True)
+    switch.write_text("0\n")
+    assert system.check_ipv6(machine, EVERYTHING).state is State.OK
+    switch.write_text("1\n")
+    broken(system.check_ipv6(machine, EVERYTHING), "switched off on new interfaces", "sysctl net.ipv6.conf")
+
+
 def test_a_kernel_without_ipv6_or_namespaces(machine: FakeMachine) -> None:
     (machine.roots.proc / "sys/net/ipv6").rmdir()
     (machine.roots.proc / "self/ns/net").unlink()
@@ -179,6 +189,12 @@ def test_chips_that_are_not_for_this_user(machine: FakeMachine) -> None:
     found = system.check_permissions(machine, EVERYTHING)
     broken(found, f"user 1000 cannot open {two.path} (root:gpio 0600): Permission denied", 'GROUP="gpio"')
     assert str(one.path) not in found.cause
+
+
+def test_configfs_where_sysfs_is_chosen(machine: FakeMachine, monkeypatch: pytest.MonkeyPatch) -> None:
+    machine.roots.groups.rmdir()
+    monkeypatch.setenv("GPIOMUX_AGGREGATOR", "sysfs")
+    assert system.check_configfs(machine, EVERYTHING).state is State.NOT_NEEDED
 
 
 def test_configfs(machine: FakeMachine) -> None:
