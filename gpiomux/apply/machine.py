@@ -45,7 +45,7 @@ from gpiomux.plan.state import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from types import TracebackType
 
     from gpiomux.apply.datapaths import Datapaths
@@ -67,8 +67,19 @@ class KernelMachine:
     *Threads and processes:* one thread, which enters other network namespaces and is back after each verb.
     """
 
-    def __init__(self, rundir: RunDir, datapaths: Datapaths, observed: Observed) -> None:
-        """Work on a machine that has just been observed."""
+    def __init__(
+        self, rundir: RunDir, datapaths: Datapaths, observed: Observed, wanted: Iterable[Resource] = ()
+    ) -> None:
+        """Work on a machine that has just been observed.
+
+        Args:
+            rundir: where our wires are.
+            datapaths: our processes.
+            observed: the machine.
+            wanted: what shall be in the end, where the plan leaves interfaces as they are: a process that starts then
+                is told the MTU that its peer knows, whatever somebody has given the interface.
+        """
+        self._mtus = {it.name: it.mtu for it in wanted if isinstance(it, Interface)}
         self._rundir = rundir
         self._datapaths = datapaths
         self._interfaces = {it for it in observed.state if isinstance(it, Interface)}
@@ -275,7 +286,7 @@ class KernelMachine:
                 "do": "start",
                 "link": wanted.link,
                 "transport": transport_to_plain(wanted.transport),
-                "mtu": interface.mtu,
+                "mtu": self._mtus.get(wanted.link, interface.mtu),
                 "port": port,
                 "driver_fds": len(driver_fds),
             }

@@ -236,7 +236,7 @@ class Manager:
         state = wanted_state(self.applied)
         plan = make_plan(state, observed).of_datapath(link)
         require_lines(plan, state, self._rundir)
-        with KernelMachine(self._rundir, self.datapaths, observed) as machine:
+        with KernelMachine(self._rundir, self.datapaths, observed, state) as machine:
             run(plan, machine, on_step=on_step)
         return plan
 

@@ -251,7 +251,8 @@ def test_an_interface_that_leaves_its_network_namespace(method: str, kind: str) 
     netns.create("other")
     try:
         with End(kind, method) as end, Rtnl(None) as here, Rtnl("other") as other:
-            here.move(end.name, None, "foo")
+            own_name, end.name = end.name, "foo"
+            here.move(own_name, None, "foo")
             end.send_raw(b"x" * 40, 7) if kind == "tun-pi" else end.send(4, b"x" * 40, 7)
             packet = end.leaving()
             assert packet is not None
@@ -263,7 +264,8 @@ def test_an_interface_that_leaves_its_network_namespace(method: str, kind: str) 
                 with pytest.raises(OSError) as caught:
                     end.is_quiet()
                 assert caught.value.errno == errno.ENODEV
-            other.move("foo", None, end.name)
+            other.move("foo", None, own_name)
+            end.name = own_name
     finally:
         netns.remove("other")
 
