@@ -46,7 +46,7 @@ _STYLES = {
     ".name": "font-size: 12px; font-weight: bold",
     ".small": "font-size: 10px; fill: #555",
     ".label": "font-weight: bold",
-    ".unused": "fill: #8a8a8a; font-size: 10px",
+    ".unused": "fill: #666; font-size: 10px",
     ".unused.danger": "fill: #8a2a00; font-weight: bold",
     ".number": "font-size: 10px; text-anchor: middle",
     ".number.wired": "fill: #fff; font-weight: bold",
