@@ -11,7 +11,7 @@ from gpiomux.control.messages import Failure, Progress, Reply, Request, Result, 
 from gpiomux.errors import GpiomuxError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from gpiomux.rundir import RunDir
 
@@ -32,8 +32,8 @@ class FakeDaemon:
     """
 
     def __init__(self, rundir: RunDir) -> None:
-        self.answers: dict[str, Answer] = {}
-        """By verb."""
+        self.answers: dict[str, Answer | Callable[[Request], Answer]] = {}
+        """By verb, or what finds the answer to a request."""
         self.steps: list[Progress] = []
         """Told before each answer."""
         self.requests: list[Request] = []
@@ -63,7 +63,8 @@ class FakeDaemon:
 
     def _answer(self, client: socket.socket, request: Request) -> bool:
         self.requests.append(request)
-        answer = self.answers[request.verb]
+        found = self.answers[request.verb]
+        answer = found(request) if callable(found) else found
         if answer is None:
             return False
         reply: Reply = Failure(answer) if isinstance(answer, GpiomuxError) else Result(answer)
