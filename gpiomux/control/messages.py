@@ -124,7 +124,7 @@ status: `daemon`, `links`, and `applied`, {cause, file, path, applied_at_s, appl
     `pending` is None or {remaining_s}, `half_done` tells that a daemon was killed in the middle of a change.
 stats: `links` [{name, counters, line, channel, interfaces}]: what each counts, by name; see `gpiomux.stats.counters`.
 info: as one of the `links` of status, with driver, version, kind, flags, end, chip, channels, lines, code, delivery,
-    protocol, poll, rings, element_bytes, and `stats` of its interface.
+    protocol, poll, pmtu, rings, element_bytes, and `stats` of its interface.
 doctor: `pid`, `user` and `version` of who has looked, and `findings` [{about, subject, state, cause, remedy}].
 """
 

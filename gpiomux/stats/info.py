@@ -5,7 +5,15 @@ Keys are dotted where several stand for parts of one thing. What a medium does n
 
 from __future__ import annotations
 
-from gpiomux.stats.report import child_words, datapath_words, epoch_words, marks_words, peer_words
+from gpiomux.stats.report import (
+    child_words,
+    datapath_words,
+    epoch_words,
+    marks_words,
+    peer_words,
+    program_words,
+)
+from gpiomux.stats.whereabouts import interface_words
 
 TYPE_CHECKING = False  # as of `typing`, whose import a short command can do without
 if TYPE_CHECKING:
@@ -31,6 +39,7 @@ def _interface(info: Answer) -> Iterator[Pair]:
     yield "mode", info["mode"]
     yield "flags", " ".join(info["flags"]) or "(none)"
     yield "mtu", str(info["mtu"])
+    yield "state", interface_words(info)
 
 
 def _medium(info: Answer) -> Iterator[Pair]:
@@ -65,7 +74,8 @@ def _options(of: Answer) -> list[str]:
 def _peering(info: Answer) -> Iterator[Pair]:
     for end, number in (info["protocol"] or {}).items():
         yield f"protocol.{end}", f"{number:#x}"
-    yield "delivery", info["delivery"]
+    if info["delivery"]:
+        yield "delivery", info["delivery"]
     yield "carrier", "yes" if info["carrier"] else f"no: {info['reason']}" if info["reason"] else "no"
     if info["epoch"]:
         yield "epoch", epoch_words(info["epoch"])
@@ -78,6 +88,10 @@ def _state(info: Answer) -> Iterator[Pair]:
     yield "datapath", datapath_words(info["datapath"])
     if info["marks"]["method"]:
         yield "marks", marks_words(info["marks"])
+    for mark, limit_bytes in info["pmtu"]:
+        yield f"pmtu.{mark}", str(limit_bytes)
+    if info["xdp"]:
+        yield "xdp", program_words(info["xdp"])
     for child in info["children"]:
         yield f"child.{child['name']}", child_words(child)
     for name, count in info["stats"].items():

@@ -77,3 +77,28 @@ def link_stats() -> dict[str, Any]:
             "child1": {"rx_packets": 1, "rx_dropped": 5, "tx_packets": 0},
         },
     }
+
+
+def link_info(**changes: Any) -> dict[str, Any]:
+    """An answer to `info`, of a link on simulated lines."""
+    status = {key: changes.pop(key) for key in list(changes) if key in link_status()}
+    return {
+        **link_status(**status),
+        "driver": "gpiomux",
+        "version": "0.1.0",
+        "kind": "tun",
+        "flags": ["net_hdr"],
+        "end": "a",
+        "chip": None,
+        "channels": None,
+        "lines": {"out": {"data": [0, 1], "req": [2], "ack": [7]}, "in": {"data": [4, 5], "req": [6], "ack": [3]}},
+        "code": {"name": "handshake"},
+        "delivery": "reliable",
+        "protocol": {"reader": 0x12, "writer": 0x8},
+        "poll": {"mode": "auto", "idle_us": 50, "budget": None},
+        "pmtu": [[7, 1280]],
+        "rings": {"tx_ring": {"filled": 3, "size": 256, "unit": "packets"}},
+        "element_bytes": None,
+        "stats": {"rx_packets": 5},
+        **changes,
+    }

@@ -259,3 +259,12 @@ def test_show_prints_yaml(run: Run, daemon: FakeDaemon) -> None:
         "links:\n  - name: geth0\n    protocol: {reader: 0x12, writer: 0x8}\n    addresses: [10.10.0.1/24]\n",
         "",
     )
+
+
+def test_info_is_lines_of_key_and_value(run: Run, daemon: FakeDaemon) -> None:
+    daemon.answers["info"] = answers.link_info()
+    status, out, err = run("info", "geth0")
+    assert (status, err) == (0, "")
+    assert out.startswith("driver: gpiomux\nversion: 0.1.0\ninterface: geth0 (tun)\n")
+    assert daemon.requests[0].args == {"link": "geth0"}
+    assert json.loads(run("info", "geth0", "--json").out) == daemon.answers["info"]

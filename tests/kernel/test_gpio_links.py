@@ -79,6 +79,8 @@ def test_a_file_of_two_links_is_applied(host: Host, door: str, multiple: bool, t
     (near,) = (chip for chip in told if chip["label"] == modem.LABELS[0])
     assert [line["link"] for line in near["lines"]] == ["geth0"] * 10 + [None] * 6 + ["geth0"] * 10 + [None] * 6
     host.run("ping", "-c", "3", "-w", "120", "10.10.0.2")
+    (info,) = (line for line in host.gpiomux("info", "geth0").splitlines() if line.startswith("chip: "))
+    assert info in [f"chip: {chip['node']} [{chip['label']}]" for chip in told if chip["link"] == "geth0"]
     host.gpiomux("down")
     assert chips.aggregators() == []
     assert chips.consumers(modem.LABELS[0]) == set()
