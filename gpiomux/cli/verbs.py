@@ -115,6 +115,15 @@ _TABLE = (
         options=(_JSON,),
     ),
     Verb(
+        name="top",
+        help="Show how links are and how fast they go, again and again, until Ctrl-C.",
+        performs="top:top",
+        options=(
+            Option(name="--interval", metavar="SECONDS", bounds=(1, 3600), help="Between two looks; none: 1."),
+            Option(name="--count", metavar="N", bounds=(1, 1_000_000), help="Looks; none: without end."),
+        ),
+    ),
+    Verb(
         name="metrics",
         help="Print all counters as OpenMetrics text, for Prometheus.\n\nThey grow on when stats are reset.",
         performs="metrics:metrics",

@@ -88,7 +88,7 @@ def program_words(program: Answer) -> str:
 
 
 def _link_table(link: Answer) -> Table:
-    note, tone = _condition(link)
+    note, tone = condition(link)
     rows = [
         ("mode", f"{link['mode']}, mtu {link['mtu']}"),
         ("medium", f"{link['medium']}, wire {link['wire']}" if link["wire"] else link["medium"]),
@@ -104,7 +104,7 @@ def _link_table(link: Answer) -> Table:
     return Table(title=link["name"], rows=tuple(rows), note=note, tone=tone)
 
 
-def _condition(link: Answer) -> tuple[str, Tone]:
+def condition(link: Answer) -> tuple[str, Tone]:
     """Why a link carries packets or not: the first obstacle on the way from the process to the peer."""
     datapath = link["datapath"]
     if datapath["state"] == "failed":
