@@ -77,6 +77,7 @@ def test_the_numbers_are_those_of_the_code() -> None:
         f"length of the piece, at most {record.MAX_PIECE_BYTES}",
         f"0 to {record.LANES - 1}",
         f"{frame.MIN_PATTERN_BYTES} to {frame.MAX_PATTERN_BYTES} bytes of the pattern",
+        f"At most {probing.MAX_WAITING} replies wait",
         f"{probing.LINE_OVERHEAD_BYTES} bytes longer than its pattern",
     ):
         assert words in TEXT, words

@@ -10,6 +10,8 @@ from gpiomux.stats.probes import Probes
 
 TYPE_CHECKING = False  # as of `typing`, whose import a short command can do without
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from gpiomux.cli.output import Progress
     from gpiomux.control.client import Client
 
@@ -20,6 +22,8 @@ PAUSE_S = 0.02
 """Between two looks for replies."""
 PATIENCE_S = 5.0
 """How long a reply to the last probe is waited for; after one, those to earlier probes do not come any more."""
+STUCK_S = 1.0
+"""How long the next probe is held back for one that could not go out yet, because the line is busy."""
 NO_REPLY = 1
 """Exit status, as of ping."""
 
@@ -65,12 +69,17 @@ class _Run:
         for number in range(1, count + 1):
             self._turn(size_bytes, count)
             due_s = max(due_s + interval_s, time.monotonic())
-            last = number == count
-            until_s = time.monotonic() + PATIENCE_S if last else due_s
-            while (left_s := until_s - time.monotonic()) > 0 and (not last or self._probes.open):
-                time.sleep(min(PAUSE_S, left_s))
-                if self._probes.open:
-                    self._turn(0, count)
+            if number < count:
+                self._wait(due_s, count, lambda: True)
+                self._wait(due_s + STUCK_S, count, lambda: self._probes.waiting)
+        self._wait(time.monotonic() + PATIENCE_S, count, lambda: self._probes.open)
+
+    def _wait(self, until_s: float, count: int, goes_on: Callable[[], bool]) -> None:
+        """Look for replies until then, or until there is nothing to wait for any more."""
+        while (left_s := until_s - time.monotonic()) > 0 and goes_on():
+            time.sleep(min(PAUSE_S, left_s))
+            if self._probes.open:
+                self._turn(0, count)
 
     def _turn(self, size_bytes: int, count: int) -> None:
         args = {"link": self._link, "size": size_bytes, "after": self._probes.after}

@@ -53,6 +53,11 @@ class Probes:
         """True if a reply may still come."""
         return bool(self._open)
 
+    @property
+    def waiting(self) -> bool:
+        """True if the last probe has not gone out yet."""
+        return self._answer.get("waiting", 0) == self._last_number and self.open
+
     def take(self, answer: dict[str, Any]) -> list[Reply]:
         """Take an answer of the daemon; what is new in it. The wire keeps order, so one reply ends older waiting."""
         self._answer = answer

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 GIVE_WAY_FRAMES = 4
 """Frames of the session that go out before a probe or reply, if so many wait."""
+MAX_WAITING = 16
+"""Replies that wait to go out: as many probes as may come at once after this process was held up for a while."""
 MAX_REMEMBERED = 512
 """Probes without a reply, and replies, that are kept for whoever asked for them."""
 _MODULUS = 1 << 32
@@ -100,7 +102,7 @@ class Reply(NamedTuple):
 class Probing:
     """Both sides of it: sends probes for whoever asks, and replies to the peer.
 
-    At most one probe and one reply wait to go out: the newest. A reply is never longer than its probe.
+    One probe and a few replies wait to go out at most: the newest. A reply is never longer than its probe.
 
     Attributes:
         replies: those that have come last, in order.
@@ -115,8 +117,8 @@ class Probing:
         self._number = 0
         self._asked: tuple[int, int] | None = None
         """Number and bytes of the pattern of the probe that waits."""
-        self._due: tuple[int, int] | None = None
-        """The same of the reply."""
+        self._due: deque[tuple[int, int]] = deque(maxlen=MAX_WAITING)
+        """The same of the replies."""
         self._sent_ns: dict[int, int] = {}
         """Of probes without a reply, oldest first."""
         self._gave_way = 0
@@ -152,7 +154,7 @@ class Probing:
         pattern_bytes = len(probe.body) - 2
         self._pattern_bits += compared_bits(pattern_bytes)
         if not probe.reply:
-            self._due = (probe.number, pattern_bytes)
+            self._due.append((probe.number, pattern_bytes))
             return
         sent_ns = self._sent_ns.pop(probe.number, None)
         if sent_ns is not None:  # else it answers nobody
@@ -171,7 +173,7 @@ class Probing:
     @property
     def waits(self) -> bool:
         """True if a probe or a reply waits to go out."""
-        return self._asked is not None or self._due is not None
+        return self._asked is not None or bool(self._due)
 
     @property
     def first(self) -> bool:
@@ -194,10 +196,7 @@ class Probing:
             if len(self._sent_ns) > MAX_REMEMBERED:
                 del self._sent_ns[next(iter(self._sent_ns))]
             return self._probe(*asked)
-        if self._due is not None:
-            due, self._due = self._due, None
-            return self._probe(*due, reply=True)
-        return None
+        return self._probe(*self._due.popleft(), reply=True) if self._due else None
 
     def _probe(self, number: int, pattern_bytes: int, *, reply: bool = False) -> Probe:
         body = b"\0%b\0" % PATTERN[: min(pattern_bytes, self._pace.data_bytes())]

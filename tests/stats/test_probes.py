@@ -115,5 +115,12 @@ def test_why_there_was_no_reply(more: dict[str, Any], words: str) -> None:
     assert probes.explanation() == ""
 
 
+@pytest.mark.parametrize(("waiting", "ours"), [(3, True), (0, False), (4, False)])
+def test_a_probe_that_has_not_gone_out(waiting: int, ours: bool) -> None:
+    probes = Probes("geth0", 64)
+    probes.take(answer(3, waiting=waiting))
+    assert probes.waiting == ours
+
+
 def test_nothing_at_all() -> None:
     assert Probes("geth0", 64).summary(0.0)[1] == "0 probes transmitted, 0 received, 0% loss, time 0 ms"
