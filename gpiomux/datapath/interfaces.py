@@ -283,13 +283,14 @@ class Interfaces:
             member: the interface.
             most: after so many the next packet is left where it is; only the fragments of the last one may be more.
         """
+        take, unchecked_bytes = self.take, self.pmtus.unchecked_bytes
         while most > 0:
-            taken = self.take(member)
+            taken = take(member)
             if taken is None:
                 return
             mark, payload = taken
             most -= 1
-            if len(payload) <= self.pmtus.unchecked_bytes:
+            if len(payload) <= unchecked_bytes:
                 yield Packet(mark, payload)
                 continue
             pieces = self._fitted(member, mark, payload)
