@@ -309,8 +309,9 @@ class DatapathProcess:
     def _debug(self, message: Message, _fds: list[int]) -> Message:
         """level, one of `LEVELS`, or empty to change nothing. Answer: level."""
         debug = self._running().debug
-        if message.get("level"):
-            debug.switch(fields.word(message, "level", LEVELS))
+        level = fields.word(message, "level", ("", *LEVELS))
+        if level:
+            debug.switch(level)
         return {"level": debug.level}
 
     def _probe(self, message: Message, _fds: list[int]) -> Message:

@@ -8,6 +8,7 @@ import os
 import socket
 import subprocess
 import sys
+from base64 import b64decode
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -129,6 +130,10 @@ def hostile_messages() -> Iterator[dict[str, Any]]:
         yield {"do": "bind", "child": "c", "mark": odd}
         yield {"do": "unbind", "mark": odd}
         yield {"do": "mtu", "mtu": odd}
+        yield {"do": "record", "kinds": odd, "after": -1}
+        yield {"do": "record", "kinds": [odd], "after": -1}
+        yield {"do": "record", "kinds": ["frame"], "after": odd if odd not in (0, -1, 2**40) else -2}
+        yield {"do": "debug", "level": odd or None}
     yield {}
     yield {"do": "start"}
     yield {"do": "attach"}
@@ -316,6 +321,41 @@ def test_children_come_and_go_without_a_restart(linked: tuple[Datapath, Datapath
         receiver.ask("detach", child="child0")
         assert receiver.open_files() == before
     assert sender.ask("report")["counters"]["carrier_changes"] == 1
+
+
+@pytest.mark.netns
+def test_what_it_carries_can_be_recorded(linked: tuple[Datapath, Datapath], kernel: dict[str, Packets]) -> None:
+    one, other = linked
+    kernel["geth0"], kernel["geth1"] = Packets("geth0"), Packets("geth1")
+    opened = [end.ask("record", kinds=["packet", "frame"], after=-1) for end in linked]
+    assert [answer["transport"]["wire"]["end"] for answer in opened] == ["a", "b"]
+    kernel["geth0"].send(b"hello there", mark=7)
+    kernel["geth1"].receive()
+    out, into = (
+        end.ask("record", kinds=["frame", "packet"], after=answer["next"])
+        for end, answer in zip((one, other), opened, strict=True)
+    )
+    (left,) = ([*record[3:7], b64decode(record[-1])[20:]] for record in out["records"] if record[2] == "packet")
+    (came,) = ([*record[3:7], b64decode(record[-1])[20:]] for record in into["records"] if record[2] == "packet")
+    assert left == ["out", "geth0", 7, 31, b"hello there"]
+    assert came == ["in", "geth1", 7, 31, b"hello there"]
+    data = [record[-1] for record in out["records"] if record[2:4] == ["frame", "out"] and record[-1].startswith("IA")]
+    assert data
+    assert set(data) <= {record[-1] for record in into["records"] if record[2:5] == ["frame", "in", ""]}
+    assert "transport" not in out
+
+
+@pytest.mark.netns
+def test_debug_output_goes_where_errors_go(linked: tuple[Datapath, Datapath]) -> None:
+    running, _ = linked
+    assert running.ask("debug", level="") == {"level": "off"}
+    assert running.ask("debug", level="frames") == {"level": "frames"}
+    assert running.process.stderr is not None
+    first = running.process.stderr.readline().decode()
+    assert first.endswith(f" gpiomux-datapath[{running.process.pid}]: INFO: geth0: debug output: frames\n")
+    hello = next(line for line in running.process.stderr if b" hello " in line)
+    assert b" INFO: geth0: wire " in hello
+    assert running.ask("debug", level="off") == {"level": "off"}
 
 
 @pytest.mark.netns
