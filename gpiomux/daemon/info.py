@@ -43,11 +43,13 @@ def link_info(rundir: RunDir, link: Link, told: Report, counted: Report) -> dict
         "kind": KINDS[transport.mode],
         "flags": FLAGS[transport.mode],
         "end": transport.medium.end if isinstance(transport.medium, SimMedium) else None,
-        "chip": _chip(rundir, link.name) if isinstance(transport.medium, GpioMedium) else None,
+        "chip": _chip(rundir, link) if isinstance(transport.medium, GpioMedium) else None,
         "channels": _channels(transport.medium) if isinstance(transport.medium, ShmMedium) else None,
         "lines": _lines(transport),
         "code": _code(transport),
-        "delivery": transport.delivery.value if transport.lines is not None and transport.protocol is not None else None,
+        "delivery": transport.delivery.value
+        if transport.lines is not None and transport.protocol is not None
+        else None,
         "protocol": None if transport.protocol is None else asdict(transport.protocol),
         "poll": report.get("poll"),
         "pmtu": report.get("pmtu", []),
@@ -57,10 +59,15 @@ def link_info(rundir: RunDir, link: Link, told: Report, counted: Report) -> dict
     }
 
 
-def _chip(rundir: RunDir, link: str) -> dict[str, str] | None:
-    """The chip whose lines a link drives; None if there is none now."""
-    for chip in report_chips(rundir, [link])["chips"]:
-        if link in (chip["link"], *(line["link"] for line in chip["lines"])):
+def _chip(rundir: RunDir, link: Link) -> dict[str, str] | None:
+    """The chip whose lines a link drives; None if there is none now.
+
+    Without an aggregator chip it is the one that has its lines; with one, that is where they were gathered from.
+    """
+    gathered = link.transport.lines is not None and link.transport.lines.aggregate
+    for chip in report_chips(rundir, [link.name])["chips"]:
+        users = [chip["link"]] if gathered else [line["link"] for line in chip["lines"]]
+        if link.name in users:
             return {"node": chip["node"], "label": chip["label"]}
     return None
 

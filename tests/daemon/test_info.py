@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -80,15 +80,16 @@ def test_channels_have_no_lines() -> None:
 
 
 def test_real_lines_name_their_chip(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An aggregator chip belongs to a link; of a chip that is used directly, only lines do."""
-    chips: list[dict[str, Any]] = [
-        {"node": "/dev/gpiochip0", "label": "soc", "link": None, "lines": [{"link": None}]},
-        {"node": "/dev/gpiochip1", "label": "gpio-aggregator.0", "link": "real0", "lines": []},
-    ]
+    """The lines of the source belong to the link as well, but what it drives are those of its own chip."""
+    source = {"node": "/dev/gpiochip0", "label": "soc", "link": None, "lines": [{"link": None}, {"link": "real0"}]}
+    own = {"node": "/dev/gpiochip1", "label": "gpio-aggregator.0", "link": "real0", "lines": []}
+    chips = [source, own]
     monkeypatch.setattr(info, "report_chips", lambda _rundir, links: {"chips": chips if links == ["real0"] else []})
-    told = link_info(RUNDIR, LINKS["real0"], None, None)
-    assert told["chip"] == {"node": "/dev/gpiochip1", "label": "gpio-aggregator.0"}
-    chips[1]["link"] = None
-    assert link_info(RUNDIR, LINKS["real0"], None, None)["chip"] is None
-    chips[0]["lines"] = [{"link": "other"}, {"link": "real0"}]
-    assert link_info(RUNDIR, LINKS["real0"], None, None)["chip"] == {"node": "/dev/gpiochip0", "label": "soc"}
+    real = LINKS["real0"]
+    assert link_info(RUNDIR, real, None, None)["chip"] == {"node": "/dev/gpiochip1", "label": "gpio-aggregator.0"}
+    chips.remove(own)
+    assert link_info(RUNDIR, real, None, None)["chip"] is None
+    assert real.transport.lines is not None
+    lines = replace(real.transport.lines, aggregate=False)
+    direct = replace(real, transport=replace(real.transport, lines=lines))
+    assert link_info(RUNDIR, direct, None, None)["chip"] == {"node": "/dev/gpiochip0", "label": "soc"}
