@@ -1,15 +1,16 @@
 """The call by which the far end of a wire is told which line is moved: levels and times in, calls out. Pure.
 
-A call is a row of pulses on one line, all else being still. After a long one come 24 bits, each a pulse of one unit (0)
-or three (1) with a pause of one unit behind it:
+A call is a row of pulses on one line, all else being still. After a long one come 28 bits, each a pulse of one unit (0)
+or four (1) with a pause behind it:
 
-    6 bits  who calls: drawn by lot, so that an end knows its own calls when it hears them
+    5 bits  who calls: drawn by lot, so that an end knows its own calls when it hears them
+    1 bit   whether the caller has heard all that it should
     4 bits  which line: 0-7 out.data0-7, 8 out.req, 9 in.ack; both ends have the same numbers
     10 bits offset of the line on its chip, or in the link's own chip if it is simulated
-    4 bits  sum of the five groups of four bits before them, modulo 16
+    8 bits  the 20 bits before them as a number, modulo 251: no one or two wrong bits leave that as it is
 
-A unit is long for a process and short for a person. Whoever is late spoils a call, which the sum shows; the next round
-brings it again.
+A unit is long for a process and short for a person. Whoever is late makes pauses longer, which harms nothing, or spoils
+a call, which the remainder shows; the next round brings it again.
 """
 
 from __future__ import annotations
@@ -17,17 +18,22 @@ from __future__ import annotations
 from typing import NamedTuple
 
 UNIT_S = 0.01
-BEGIN_UNITS, ONE_UNITS, ZERO_UNITS, PAUSE_UNITS = 9, 3, 1, 1
+BEGIN_UNITS, ONE_UNITS, ZERO_UNITS, PAUSE_UNITS = 12, 4, 1, 1
 REST_UNITS = 4
 """Low, before a call and after it."""
-_BITS = 24
+LONGEST_UNITS = 30
+"""A level that stands for longer is no part of a call."""
+_BITS = 28
+_CHECK_BITS, _MODULUS = 8, 251
 
 
 class Call(NamedTuple):
     """What one call says."""
 
     caller: int
-    """0..63."""
+    """0..31."""
+    complete: bool
+    """The caller has heard all that it should."""
     line: int
     """0..9."""
     offset: int
@@ -36,8 +42,8 @@ class Call(NamedTuple):
     @property
     def text(self) -> str:
         """The bits, first to last."""
-        body = (self.caller & 0x3F) << 14 | (self.line & 0xF) << 10 | self.offset & 0x3FF
-        return f"{body << 4 | _sum(body):0{_BITS}b}"
+        body = (self.caller & 0x1F) << 15 | self.complete << 14 | (self.line & 0xF) << 10 | self.offset & 0x3FF
+        return f"{body << _CHECK_BITS | body % _MODULUS:0{_BITS}b}"
 
 
 def levels(call: Call) -> list[tuple[int, int]]:
@@ -67,14 +73,14 @@ class Listener:
         lasted = (now_s - self._since_s) / UNIT_S
         self._level, self._since_s = level, now_s
         if level:
-            if lasted > BEGIN_UNITS / 2:  # a pause as long as that is none
+            if lasted > LONGEST_UNITS:
                 self._bits = None
             return None
         return self._pulse(lasted)
 
     def _pulse(self, lasted: float) -> Call | None:
         if lasted > (BEGIN_UNITS + ONE_UNITS) / 2:
-            self._bits = "" if lasted < 2 * BEGIN_UNITS else None
+            self._bits = "" if lasted < LONGEST_UNITS else None
         elif self._bits is not None:
             self._bits += "1" if lasted > (ONE_UNITS + ZERO_UNITS) / 2 else "0"
             if len(self._bits) == _BITS:
@@ -84,11 +90,7 @@ class Listener:
 
 
 def _call(said: int) -> Call | None:
-    body = said >> 4
-    if _sum(body) != said & 0xF:
+    body, check = divmod(said, 1 << _CHECK_BITS)
+    if body % _MODULUS != check:
         return None
-    return Call(body >> 14, body >> 10 & 0xF, body & 0x3FF)
-
-
-def _sum(body: int) -> int:
-    return sum(body >> shift & 0xF for shift in range(0, 20, 4)) % 16
+    return Call(body >> 15, bool(body >> 14 & 1), body >> 10 & 0xF, body & 0x3FF)

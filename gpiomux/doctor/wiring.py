@@ -38,7 +38,7 @@ SETTLE_S = 0.02
 """How long a level may take to reach the other end."""
 SAMPLE_S = UNIT_S / 8
 LAST_ROUNDS = 2
-"""Of calls, after all has been heard, for the far end, which may have begun later."""
+"""Of calls, after both ends have heard all, so that the far end hears that as well."""
 LONGEST_PAUSE_UNITS = 20
 """Between two calls, drawn by lot, so that calls which meet do not meet again."""
 
@@ -241,32 +241,44 @@ def _moved(mover: End, bit: int, ends: Sequence[End]) -> tuple[list[int], list[i
 
 
 def _listen(end: End, seconds: float) -> list[Finding]:
-    """Call on each line in turn, hear what the far end calls, until all was heard or the time is over."""
+    """Call on each line in turn, hear what the far end calls, until both have heard all or the time is over."""
     give_up_s = time.monotonic() + seconds
-    caller = random.randrange(64)
-    listeners = [Listener() for _ in end.wires]
+    ear = Ear(end=end, caller=random.randrange(32), listeners=[Listener() for _ in end.wires])
     driven = [bit for bit, wire in enumerate(end.wires) if wire.drives]
     calls_left = LAST_ROUNDS * len(driven)
     for bit in cycle(driven):
         wire = end.wires[bit]
-        for level, units in levels(Call(caller, wire.number, wire.offset)):
+        call = Call(ear.caller, end.complete, wire.number, wire.offset)
+        for level, units in levels(call):
             end.toggles.drive(bit, level)
-            _hear(end, listeners, caller, bit, units)
+            ear.hear(units, bit, call)
         end.toggles.rest(bit)
-        _hear(end, listeners, caller, None, random.randrange(LONGEST_PAUSE_UNITS))
-        calls_left -= end.complete
+        ear.hear(random.randrange(LONGEST_PAUSE_UNITS))
+        calls_left -= end.complete and ear.far_is_complete
         if calls_left <= 0 or time.monotonic() > give_up_s:
             break
     return end.judgement()
 
 
-def _hear(end: End, listeners: Sequence[Listener], caller: int, moved: int | None, units: int) -> None:
-    """Listen for some time, on all lines but the one that we move."""
-    until_s = time.monotonic() + units * UNIT_S
-    while (now_s := time.monotonic()) < until_s:
-        now = end.look()
-        for bit, listener in enumerate(listeners):
-            call = listener.hear(now >> bit & 1, now_s)
-            if call is not None and bit != moved:
-                end.heard[bit].add(Heard(call.line, call.offset, call.caller == caller))
-        time.sleep(SAMPLE_S)
+@dataclass(slots=True, kw_only=True)
+class Ear:
+    """What an end hears while it calls."""
+
+    end: End
+    caller: int
+    listeners: list[Listener]
+    """One for each line."""
+    far_is_complete: bool = False
+    """The far end has said that it has heard all."""
+
+    def hear(self, units: int, moved: int | None = None, own: Call | None = None) -> None:
+        """Listen for some time on all lines but the one that we move, with the call `own` on it."""
+        until_s = time.monotonic() + units * UNIT_S
+        while (now_s := time.monotonic()) < until_s:
+            now = self.end.look()
+            for bit, listener in enumerate(self.listeners):
+                call = listener.hear(now >> bit & 1, now_s)
+                if call is not None and bit != moved:
+                    self.far_is_complete |= call.complete and call != own
+                    self.end.heard[bit].add(Heard(call.line, call.offset, call == own))
+            time.sleep(SAMPLE_S)

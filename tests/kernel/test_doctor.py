@@ -272,14 +272,14 @@ def test_two_ends_that_know_nothing_of_each_other(host: Host) -> None:
     path = host.file(two_links(width=1))
     ends = [
         subprocess.Popen(
-            [str(GPIOMUX), "doctor", path, "--wiring", link, "--json", "--seconds", "300"],
+            [str(GPIOMUX), "doctor", path, "--wiring", link, "--json", "--seconds", "90"],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
         )
         for link in ("geth0", "geth1")
     ]
-    told = [end.communicate() for end in ends]
+    told = [end.communicate(timeout=PATIENCE_S * 3) for end in ends]
     assert [end.returncode for end in ends] == [0, 0], told
     for output, errors in told:
         assert "run the same at the other end now" in errors
