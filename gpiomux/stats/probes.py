@@ -94,10 +94,12 @@ class Probes:
         return {name: (now - first) % (1 << 32) for name, first, now in since}
 
     def explanation(self) -> str:
-        """Why there was no reply at all; empty if there was one, or if nothing is known."""
+        """Why there was no reply at all, or why there is no carrier although there was one; empty if all is well."""
         answer = self._answer
-        if self.round_trips_ns or not answer:
+        if not answer or (self.round_trips_ns and answer["carrier"]):
             return ""
+        if self.round_trips_ns:
+            return f"there are replies, but no carrier: {answer['reason']}"
         if answer["waiting"]:
             return "nobody takes the words that go out: the peer does not run, or the wires to it are broken"
         if answer["hears_us"]:

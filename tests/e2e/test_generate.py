@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import signal
@@ -31,7 +32,9 @@ FAR = "10.10.0.2"
 def watched(interface: str, what: str, *, netns: str | None = None) -> Iterator[subprocess.Popen[str]]:
     """tcpdump on an interface, which ends by itself after COUNT packets of that kind."""
     if shutil.which("tcpdump") is None:
-        pytest.fail("tcpdump is missing")
+        if "CI" in os.environ:
+            pytest.fail("no tcpdump: install tcpdump")
+        pytest.skip("no tcpdump")
     prefix = () if netns is None else ("ip", "netns", "exec", netns)
     command = [*prefix, "tcpdump", "-l", "-n", "-c", str(COUNT), "-i", interface, "-Z", "root", "-vv", "-e", what]
     with subprocess.Popen(command, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:

@@ -65,6 +65,7 @@ def test_ends_that_do_not_fit_are_found(host: Host) -> None:
     host.wait_for(lambda: "peer writes 19" in host.link("geth0")["reason"], "the ends have met")
     told = probed(host, "--count", "3")
     assert (told["transmitted"], told["received"]) == (3, 3)
+    assert told["explanation"].startswith("there are replies, but no carrier: peer writes 19")
     assert not host.link("geth0")["carrier"]
 
 

@@ -122,5 +122,11 @@ def test_a_probe_that_has_not_gone_out(waiting: int, ours: bool) -> None:
     assert probes.waiting == ours
 
 
+def test_replies_without_a_carrier() -> None:
+    probes = Probes("geth0", 64)
+    probes.take(answer(1, reply(1, 1), carrier=False, reason="this link hears itself"))
+    assert probes.explanation() == "there are replies, but no carrier: this link hears itself"
+
+
 def test_nothing_at_all() -> None:
     assert Probes("geth0", 64).summary(0.0)[1] == "0 probes transmitted, 0 received, 0% loss, time 0 ms"
