@@ -5,14 +5,19 @@ from __future__ import annotations
 import grp
 import json
 import os
+import signal
 import subprocess
 import sys
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from gpiomux.datapath.privileges import USER_IDS
+from gpiomux.wire import frame
+from tests.cli import pcapng_reader
+from tests.e2e.host import GPIOMUX, LOG
 from tests.kernel import chips, modem
 from tests.kernel.chips import two_links
 
@@ -90,6 +95,26 @@ def test_a_file_of_two_links_is_applied(host: Host, door: str, multiple: bool, t
 def test_packets_cross_at_every_width(host: Host, width: int) -> None:
     host.apply(two_links(width=width))
     host.run("ping", "-c", "2", "-w", "120", "-s", "200", "10.10.0.2")
+
+
+def test_frames_and_packets_are_seen_as_they_cross(host: Host, tmp_path: Path) -> None:
+    host.apply(two_links(width=2))
+    host.gpiomux("debug", "geth0", "packets")
+    path = tmp_path / "geth0.pcapng"
+    with subprocess.Popen([GPIOMUX, "capture", "geth0", "-w", path], stderr=subprocess.PIPE, text=True) as capture:
+        try:
+            host.wait_for(lambda: path.exists() and path.stat().st_size, "the capture begins")
+            host.run("ping", "-c", "1", "-m", "7", "-w", "120", "10.10.0.2")
+            count = len(pcapng_reader.frames(path.read_bytes()))
+            host.wait_for(lambda: len(pcapng_reader.frames(path.read_bytes())) > count + 3, "hellos go on")
+        finally:
+            capture.send_signal(signal.SIGINT)
+        assert capture.stderr is not None
+        assert capture.stderr.read().endswith(" frames captured, 0 lost\n")
+    captured = pcapng_reader.frames(path.read_bytes())
+    seen = {(direction, type(frame.decode(data))) for _, direction, flags, data in captured if not flags}
+    assert seen == set(product(("in", "out"), (frame.Hello, frame.Data, frame.Ack)))
+    assert "geth0: geth0 Out mark 0x7 IP 10.10.0.1 > 10.10.0.2: ICMP echo request, " in LOG.read_text()
 
 
 @pytest.mark.parametrize(
