@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from gpiomux import log
 from gpiomux.config.model import Delivery, GpioskCode, Poll, ShmMedium
 from gpiomux.config.plain import transport_to_plain
+from gpiomux.config.tuning import MOST_PMTUS
 from gpiomux.control.packets import MAX_FDS, Message, close_all, receive, send
 from gpiomux.datapath import fields, probe
 from gpiomux.datapath.channel_pump import ChannelPump
@@ -260,8 +261,11 @@ class DatapathProcess:
 
     def _set_pmtu(self, message: Message, _fds: list[int]) -> Message:
         """mark, bytes: no longer IP packet leaves with the mark; takes the place of what was said before."""
-        mark, limit_bytes = fields.mark(message), fields.pmtu(message)
-        self._running().pump.interfaces.pmtus.put(mark, limit_bytes)
+        link, mark, limit_bytes = self._running(), fields.mark(message), fields.pmtu(message)
+        pmtus = link.pump.interfaces.pmtus
+        if mark not in pmtus.by_mark and len(pmtus.by_mark) >= MOST_PMTUS:
+            raise UsageError(f"{link.name}: has {MOST_PMTUS} PMTUs already")
+        pmtus.put(mark, limit_bytes)
         return {}
 
     def _del_pmtu(self, message: Message, _fds: list[int]) -> Message:

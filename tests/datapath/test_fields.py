@@ -17,11 +17,14 @@ from gpiomux.config.model import (
     GpioskCode,
     Lines,
     Mode,
+    Poll,
+    PollMode,
     ProtocolIds,
     SimMedium,
     Transport,
 )
 from gpiomux.config.plain import transport_to_plain
+from gpiomux.config.tuning import poll_to_plain
 from gpiomux.datapath import fields
 from gpiomux.errors import ProtocolError
 
@@ -96,6 +99,25 @@ def test_the_mtu_has_bounds_by_mode_and_code(transport: Transport, highest: int)
         assert fields.mtu({"mtu": mtu}, transport) == mtu
     for mtu in (67, highest + 1):
         refusal(fields.mtu, {"mtu": mtu}, transport)
+
+
+@pytest.mark.parametrize("limit", [67, 65536, True, "1280", None])
+def test_what_is_no_pmtu(limit: Any) -> None:
+    assert refusal(fields.pmtu, {"bytes": limit}).endswith("not a number in 68..65535")
+    assert fields.pmtu({"bytes": 68}) == 68
+
+
+@pytest.mark.parametrize(
+    "plain",
+    [None, 7, [], "never", {"mode": []}, {"idle_us": 0}, {"idle_us": 1_000_001}, {"budget": 0}, {"budget": "many"}],
+)
+def test_what_is_no_way_of_polling(plain: Any) -> None:
+    assert refusal(fields.poll, {"poll": plain}).endswith("not a mode with its options")
+
+
+@pytest.mark.parametrize("poll", [Poll(), Poll(mode=PollMode.BUSY), Poll(idle_us=1, budget=65536)])
+def test_polling_passes_unchanged(poll: Poll) -> None:
+    assert fields.poll({"poll": json.loads(json.dumps(poll_to_plain(poll)))}) == poll
 
 
 def test_a_port_has_a_method_and_a_kind() -> None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from gpiomux.config.tuning import MOST_PMTUS
 from gpiomux.control.packets import ask
 from gpiomux.errors import GpiomuxError
 from gpiomux.lines.wire_file import make_wire
@@ -82,7 +83,7 @@ def test_a_descriptor_that_is_no_socket() -> None:
 
 
 def test_it_tells_that_it_has_not_been_started(fresh: Datapath) -> None:
-    for do in ("report", "attach", "detach", "bind", "unbind", "mtu"):
+    for do in ("report", "attach", "detach", "bind", "unbind", "mtu", "pmtu", "del-pmtu", "poll"):
         with pytest.raises(GpiomuxError, match="datapath: has not been started"):
             fresh.ask(do, child="x", mark=1, mtu=1500, port={"method": "packet-socket", "kind": "tun"})
     assert fresh.alive
@@ -130,6 +131,12 @@ def hostile_messages() -> Iterator[dict[str, Any]]:
         yield {"do": "bind", "child": "c", "mark": odd}
         yield {"do": "unbind", "mark": odd}
         yield {"do": "mtu", "mtu": odd}
+        yield {"do": "pmtu", "mark": 7, "bytes": odd}
+        yield {"do": "pmtu", "mark": odd, "bytes": 1280}
+        yield {"do": "del-pmtu", "mark": odd}
+        yield {"do": "poll", "poll": [odd]}
+        yield {"do": "poll", "poll": {"mode": odd}}
+        yield {"do": "poll", "poll": {"idle_us": [odd]}}
         yield {"do": "record", "kinds": odd, "after": -1}
         yield {"do": "record", "kinds": [odd], "after": -1}
         yield {"do": "record", "kinds": ["frame"], "after": odd if odd not in (0, -1, 2**40) else -2}
@@ -374,6 +381,34 @@ def test_an_mtu_that_cannot_be(running: Datapath, mtu: Any) -> None:
     with pytest.raises(GpiomuxError):
         running.ask("mtu", mtu=mtu)
     assert running.ask("report")["mtu"] == 1500
+
+
+@pytest.mark.netns
+def test_pmtus_and_polling_are_set_while_it_runs_and_reported(running: Datapath) -> None:
+    for mark, limit in ((9, 1280), (7, 68), (7, 600)):
+        running.ask("pmtu", mark=mark, bytes=limit)
+    running.ask("poll", poll={"mode": "auto", "idle_us": 50})
+    report = running.ask("report")
+    assert (report["pmtu"], report["poll"]) == (
+        [[7, 600], [9, 1280]],
+        {"mode": "auto", "idle_us": 50, "budget": None},
+    )
+    running.ask("del-pmtu", mark=9)
+    with pytest.raises(GpiomuxError, match="has no PMTU for mark 9"):
+        running.ask("del-pmtu", mark=9)
+    running.ask("poll", poll="busy")
+    report = running.ask("report")
+    assert (report["pmtu"], report["poll"]["mode"]) == ([[7, 600]], "busy")
+
+
+@pytest.mark.netns
+def test_a_report_of_all_pmtus_fits_into_a_message(running: Datapath) -> None:
+    for mark in range(2**32 - MOST_PMTUS, 2**32):
+        running.ask("pmtu", mark=mark, bytes=65535)
+    with pytest.raises(GpiomuxError, match="has 1024 PMTUs already"):
+        running.ask("pmtu", mark=1, bytes=65535)
+    running.ask("pmtu", mark=2**32 - 1, bytes=600)
+    assert len(running.ask("report")["pmtu"]) == MOST_PMTUS
 
 
 @pytest.mark.netns
