@@ -47,9 +47,7 @@ def link_info(rundir: RunDir, link: Link, told: Report, counted: Report) -> dict
         "channels": _channels(transport.medium) if isinstance(transport.medium, ShmMedium) else None,
         "lines": _lines(transport),
         "code": _code(transport),
-        "delivery": transport.delivery.value
-        if transport.lines is not None and transport.protocol is not None
-        else None,
+        "delivery": _delivery(transport),
         "protocol": None if transport.protocol is None else asdict(transport.protocol),
         "poll": report.get("poll"),
         "pmtu": report.get("pmtu", []),
@@ -84,6 +82,11 @@ def _lines(transport: Transport) -> dict[str, dict[str, list[int]]] | None:
 
 def _parts(bundle: Bundle | PulseLines) -> dict[str, list[int]]:
     return {role: list(offsets) for role, offsets in bundle.parts().items()}
+
+
+def _delivery(transport: Transport) -> str | None:
+    """What becomes of packets that the lines lose; None without our wire protocol, which alone has a choice."""
+    return None if transport.lines is None or transport.protocol is None else transport.delivery.value
 
 
 def _code(transport: Transport) -> dict[str, Any] | None:
