@@ -6,7 +6,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from gpiomux.cli import ask
-from gpiomux.cli.main import COMPLETION_VARIABLE
+from gpiomux.cli.verbs import COMPLETION_VARIABLE
 from gpiomux.errors import GpiomuxError, UsageError
 
 if TYPE_CHECKING:

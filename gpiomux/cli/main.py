@@ -25,8 +25,6 @@ INTERRUPTED = 130
 """As a shell reports a process that SIGINT has ended: 128 + 2."""
 BROKEN_PIPE = 141
 """As a shell reports a process that SIGPIPE has ended: 128 + 13."""
-COMPLETION_VARIABLE = "_GPIOMUX_COMPLETE"
-"""A shell that wants to know what to offer sets it; typer has settled the name."""
 DEBUG_VARIABLE = "GPIOMUX_DEBUG"
 """Set to anything, a fault of gpiomux itself shows where it happened."""
 
@@ -59,6 +57,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _perform(words: list[str]) -> int:
     """Parse and perform; the exit status of success, or of an error after its message."""
     from gpiomux.cli.parser import parse
+    from gpiomux.cli.verbs import COMPLETION_VARIABLE
     from gpiomux.errors import GpiomuxError
 
     if COMPLETION_VARIABLE in os.environ:

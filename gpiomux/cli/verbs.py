@@ -17,6 +17,8 @@ _JSON = Option(name="--json", help="Print JSON, for programs.")
 _PERSIST = Option(name="--persist", help="Write the change into the applied file as well.")
 _RESET = Option(name="--reset-overlay", help="Drop what was changed at run time and is not in FILE.")
 
+COMPLETION_VARIABLE = "_GPIOMUX_COMPLETE"
+"""A shell that wants to know what to offer sets it; typer has settled the name."""
 LONGEST_CONFIRM_S = 24 * 60 * 60
 """As the daemon has it."""
 LONGEST_INTERVAL_S = 60 * 60
