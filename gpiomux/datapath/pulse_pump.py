@@ -11,10 +11,11 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from gpiomux.config.model import GpioskCode
+from gpiomux.datapath import recorder as recorders
 from gpiomux.datapath.interfaces import Interfaces
 from gpiomux.datapath.pulse_sender import PulseSender
-from gpiomux.datapath.recorder import PACKET
 from gpiomux.errors import UsageError
+from gpiomux.lines.noted import NotedLines
 from gpiomux.wire.answers import Answers
 from gpiomux.wire.checksums import complete_checksum
 from gpiomux.wire.flow import flow_of
@@ -57,7 +58,11 @@ class PulsePump:
         """
         code = transport.code
         assert isinstance(code, GpioskCode)
+        assert transport.lines is not None
         self._driver = driver
+        self._lines = transport.lines
+        self._noted: NotedLines | None = None
+        """In the place of the driver while somebody looks at the levels."""
         self._ring = transport.tx_ring
         self._schedule = Schedule(transport.tx_ring)
         self._counters = PulseCounters()
@@ -95,6 +100,8 @@ class PulsePump:
         """
         busy = self._send()
         self._receive()
+        if self._noted is not None:
+            self._noted.flush()
         self._follow_peer()
         ready = self._poller.poll(0) if busy else self._sleep()
         self._serve(ready)
@@ -115,7 +122,7 @@ class PulsePump:
         return True
 
     def _receive(self) -> None:
-        events = self._driver.read_events()
+        events = (self._noted or self._driver).read_events()
         self._polls += 1
         now_ns = time.monotonic_ns()
         if events:
@@ -183,11 +190,17 @@ class PulsePump:
         Raises:
             UsageError: the link has nothing of that kind.
         """
-        if kind != PACKET:
-            raise UsageError(
-                f"a link of code gpiosk has nothing of the kind {kind}: what crosses it is packets, as they are"
-            )
-        self.interfaces.tap = recorder
+        match kind:
+            case recorders.PACKET:
+                self.interfaces.tap = recorder
+            case recorders.LEVELS:
+                self._noted = None if recorder is None else NotedLines(self._driver, self._lines, recorder.levels)
+                self._sender.set_driver(self._noted or self._driver)
+            case _:
+                raise UsageError(
+                    f"a link of code gpiosk has nothing of the kind {kind}: what crosses it is packets, as they are",
+                    hint="gpiomux scope shows its pulses",
+                )
 
     def report(self) -> dict[str, Any]:
         """What `status` and `stats` tell of the link beyond its interfaces."""

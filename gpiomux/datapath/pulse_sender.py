@@ -63,6 +63,10 @@ class PulseSender:
         self.edges = 0
         driver.set(0)
 
+    def set_driver(self, driver: LineDriver) -> None:
+        """Go on through another driver of the same lines."""
+        self._driver = driver
+
     @property
     def busy(self) -> bool:
         """A frame has begun that has not ended."""

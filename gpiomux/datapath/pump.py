@@ -18,6 +18,7 @@ from gpiomux.datapath.interfaces import Interfaces
 from gpiomux.datapath.polling import STUCK_NS, Polling
 from gpiomux.errors import UsageError
 from gpiomux.lines.handshake import Handshake
+from gpiomux.lines.noted import NotedLines
 from gpiomux.wire.endpoint import Endpoint, Settings
 from gpiomux.wire.events import LinkDown, LinkUp, PacketReceived
 from gpiomux.wire.peering import mode_name
@@ -76,6 +77,9 @@ class Pump:
             tx_ring=transport.tx_ring,
         )
         self._driver = driver
+        self._lines = lines
+        self._noted: NotedLines | None = None
+        """Between handshake and driver while somebody looks at the levels."""
         self._edges = Edges(driver)
         self._polling = Polling(Poll(), time.monotonic_ns())
         self._poller = select.poll()
@@ -108,6 +112,8 @@ class Pump:
             OSError: the chip is gone.
         """
         busy = self._move_words()
+        if self._noted is not None:
+            self._noted.flush()
         if busy and not self._polling.keeps_edges:
             self._edges.lines_are_busy()
         told = self._tell_events()
@@ -226,8 +232,14 @@ class Pump:
                 self.interfaces.tap = recorder
             case recorders.FRAME:
                 self.endpoint.set_tap(recorder)
+            case recorders.LEVELS:
+                self._note_levels(recorder)
             case _:
                 raise UsageError(f"a link of code handshake has nothing of the kind {kind}")
+
+    def _note_levels(self, recorder: Recorder | None) -> None:
+        self._noted = None if recorder is None else NotedLines(self._driver, self._lines, recorder.levels)
+        self.handshake.set_driver(self._noted or self._driver)
 
     def report(self) -> dict[str, Any]:
         """What `status` and `stats` tell of the link beyond its interfaces."""

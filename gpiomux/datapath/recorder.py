@@ -1,4 +1,4 @@
-"""Keeps for a while what a link carries, for whoever asks: packets on its interfaces, frames on its lines.
+"""Keeps for a while what a link carries, for whoever asks: packets on its interfaces, frames and levels on its lines.
 
 Nothing is kept unless somebody asks, and nobody leaves it on: each asking renews a lease of 10 seconds, and what
 nobody asks for any more is switched off with the next that would have been kept. Those who ask for the same kinds share
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from gpiomux.wire.tap import Damage
 
-PACKET, FRAME = "packet", "frame"
-KINDS = (PACKET, FRAME)
+PACKET, FRAME, LEVELS = "packet", "frame", "levels"
+KINDS = (PACKET, FRAME, LEVELS)
 """What there is to be recorded. The fields of each record are described at the method of `Recorder` that makes it."""
 FROM_NOW = -1
 LEASE_NS = 10_000_000_000
@@ -117,6 +117,10 @@ class Recorder:
     def frame(self, outgoing: bool, data: bytes, damage: Damage) -> None:
         """A frame goes out or has come: direction, damage, bytes. See `gpiomux.wire.tap.FrameTap`."""
         self._add(FRAME, (_direction(outgoing), damage.value, data))
+
+    def levels(self, note_ns: int, samples: bytes) -> None:
+        """Changes of levels: what noting one of them takes, and samples. See `gpiomux.lines.noted`."""
+        self._add(LEVELS, (note_ns, samples))
 
     def _add(self, kind: str, fields: tuple[Any, ...]) -> None:
         """Keep a record wherever it is wanted; the last of its fields is its data."""

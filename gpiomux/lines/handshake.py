@@ -61,6 +61,10 @@ class Handshake:
         self._out = (self._req_out if self._wanted_ack else 0) | (self._ack_in if self._seen_req else 0)
         driver.set(self._out)
 
+    def set_driver(self, driver: LineDriver) -> None:
+        """Go on through another driver of the same lines."""
+        self._driver = driver
+
     @property
     def idle(self) -> bool:
         """True if every word given to `load` is on the lines; the last one need not have been taken yet."""
