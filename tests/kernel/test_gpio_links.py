@@ -117,6 +117,37 @@ def test_frames_and_packets_are_seen_as_they_cross(host: Host, tmp_path: Path) -
     assert "geth0: geth0 Out mark 0x7 IP 10.10.0.1 > 10.10.0.2: ICMP echo request, " in LOG.read_text()
 
 
+def counted(host: Host, link: str) -> dict[str, int]:
+    """What a datapath has counted of its lines."""
+    (found,) = (found for found in host.stats()["links"] if found["name"] == link)
+    return dict(found["line"])
+
+
+def test_the_way_of_waiting_and_a_path_mtu_change_on_running_lines(host: Host) -> None:
+    host.apply(two_links())
+    before = host.datapaths()
+    host.gpiomux("set-poll", "geth0", "irq")
+    first = counted(host, "geth0")
+    host.run("ping", "-c", "2", "-w", "120", "10.10.0.2")
+    then = counted(host, "geth0")
+    assert then["sleeps"] > first["sleeps"]
+    assert then["interrupts"] > first["interrupts"]
+    host.gpiomux("set-poll", "geth0", "busy")
+    first = counted(host, "geth0")
+    host.run("ping", "-c", "2", "-w", "120", "10.10.0.2")
+    assert counted(host, "geth0")["sleeps"] == first["sleeps"]
+    host.gpiomux("set-poll", "geth0", "auto", "--idle", "2000")
+    host.gpiomux("set-pmtu", "geth0", "7", "576")
+    host.run("ping", "-c", "1", "-m", "7", "-M", "dont", "-s", "700", "-w", "120", "10.10.0.2")
+    told = subprocess.run(
+        ["ping", "-c", "1", "-m", "7", "-M", "do", "-s", "700", "-w", "120", "10.10.0.2"],
+        text=True,
+        capture_output=True,
+    )
+    assert "mtu = 576" in told.stdout, told
+    assert host.datapaths() == before
+
+
 @pytest.mark.parametrize(
     ("way", "together", "count"), [("configfs", False, BYTES), ("sysfs", True, BYTES), (DIRECT, True, BYTES // 8)]
 )
