@@ -7,7 +7,7 @@ or four (1) with a pause behind it:
     1 bit   whether the caller has heard all that it should
     4 bits  which line: 0-7 out.data0-7, 8 out.req, 9 in.ack; both ends have the same numbers
     10 bits offset of the line on its chip, or in the link's own chip if it is simulated
-    8 bits  the 20 bits before them as a number, modulo 251: no one or two wrong bits leave that as it is
+    8 bits  three times the 20 bits before them, as a number, modulo 251: one or two wrong bits show
 
 A unit is long for a process and short for a person. Whoever is late makes pauses longer, which harms nothing, or spoils
 a call, which the remainder shows; the next round brings it again.
@@ -24,7 +24,8 @@ REST_UNITS = 4
 LONGEST_UNITS = 30
 """A level that stands for longer is no part of a call."""
 _BITS = 28
-_CHECK_BITS, _MODULUS = 8, 251
+_CHECK_BITS, _FACTOR, _MODULUS = 8, 3, 251
+"""No two powers of 2 that bits here stand for differ by the factor, modulo the modulus: so two wrong bits show."""
 
 
 class Call(NamedTuple):
@@ -43,7 +44,7 @@ class Call(NamedTuple):
     def text(self) -> str:
         """The bits, first to last."""
         body = (self.caller & 0x1F) << 15 | self.complete << 14 | (self.line & 0xF) << 10 | self.offset & 0x3FF
-        return f"{body << _CHECK_BITS | body % _MODULUS:0{_BITS}b}"
+        return f"{body << _CHECK_BITS | body * _FACTOR % _MODULUS:0{_BITS}b}"
 
 
 def levels(call: Call) -> list[tuple[int, int]]:
@@ -91,6 +92,6 @@ class Listener:
 
 def _call(said: int) -> Call | None:
     body, check = divmod(said, 1 << _CHECK_BITS)
-    if body % _MODULUS != check:
+    if body * _FACTOR % _MODULUS != check:
         return None
     return Call(body >> 15, bool(body >> 14 & 1), body >> 10 & 0xF, body & 0x3FF)
