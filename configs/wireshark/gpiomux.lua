@@ -304,6 +304,12 @@ local function dissect_probe(tvb, pinfo, tree)
     pinfo.cols.info = string.format("probe%s %d", reply and " reply" or "", tvb(1, 4):uint())
 end
 
+-- Lets a dissector of Wireshark's own show a packet. If it finds it malformed it has said so, and we go on.
+local function hand_on(name, range, pinfo, root)
+    local dissector = Dissector.get(name)
+    pcall(dissector.call, dissector, range:tvb(), pinfo, root)
+end
+
 local function show_packet(packet, mode, pinfo, tree, root)
     local tvb = ByteArray.new(packet, true):tvb("Packet")
     if tvb:len() < PACKET_HEADER_BYTES or tvb(4, 2):uint() ~= tvb:len() - PACKET_HEADER_BYTES then
@@ -322,14 +328,15 @@ local function show_packet(packet, mode, pinfo, tree, root)
     end
     local payload = tvb(PACKET_HEADER_BYTES)
     if mode == "eth" then
-        Dissector.get("eth_withoutfcs"):call(payload:tvb(), pinfo, root)
+        hand_on("eth_withoutfcs", payload, pinfo, root)
     elseif mode == "net_hdr" then
-        Dissector.get(math.floor(payload(0, 1):uint() / 16) == 6 and "ipv6" or "ip"):call(payload:tvb(), pinfo, root)
+        hand_on(math.floor(payload(0, 1):uint() / 16) == 6 and "ipv6" or "ip", payload, pinfo, root)
     elseif mode == "raw" and length > 2 then
         header:add(f.raw_protocol, payload(0, 2))
-        DissectorTable.get("ethertype"):try(payload(0, 2):uint(), payload(2):tvb(), pinfo, root)
+        local ethertypes = DissectorTable.get("ethertype")
+        pcall(ethertypes.try, ethertypes, payload(0, 2):uint(), payload(2):tvb(), pinfo, root)
     else
-        Dissector.get("data"):call(payload:tvb(), pinfo, root)
+        hand_on("data", payload, pinfo, root)
     end
 end
 

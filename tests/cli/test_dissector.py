@@ -110,3 +110,13 @@ def test_pieces_are_put_together_whatever_their_order(tmp_path: Path) -> None:
     assert dissected(path, "ip.len", only="ip") == [["900,900"]]
     assert dissected(path, "frame.number", only="gpiomux.no_records || _ws.malformed") == []
     assert dissected(path, "frame.number", only="gpiomux.again") == [[str(len(said) - 1)]]
+
+
+def test_a_packet_that_another_dissector_cannot_read_hides_no_other(tmp_path: Path) -> None:
+    """As a name server's question of one byte, which is what anyone may send to its port."""
+    udp = bytes.fromhex("0035 1388 0009 0000 78")
+    dns = IPV4[:2] + struct.pack(">H", 20 + len(udp)) + IPV4[4:9] + b"\x11" + IPV4[10:20] + udp
+    records = [Record(FIRST | LAST, Packet(mark, payload).encode()).encode() for mark, payload in ((7, dns), (9, IPV4))]
+    path = write(tmp_path / "x", frames.encode(Data(0, 0, b"".join(records))))
+    assert dissected(path, "gpiomux.packet.mark") == [["0x00000007,0x00000009"]]
+    assert dissected(path, "_ws.expert.message", only="_ws.lua.error || gpiomux.no_records") == []
