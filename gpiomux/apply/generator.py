@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address
-from itertools import count
 from typing import TYPE_CHECKING
 
 from gpiomux.config.model import Mode
@@ -87,7 +86,7 @@ def generate(order: Order, link: Link, netns: str | None, owner: str) -> Sent:
         destination=destination if ethernet else b"",
         mark=order.mark,
     )
-    packets = (packet(number) for number, _ in zip(count(order.first), range(order.count), strict=False))
+    packets = map(packet, range(order.first, order.first + order.count))
     return send_paced(way, packets, order.rate_pps, order.late_us / 1e6)
 
 

@@ -6,6 +6,7 @@ import sys
 import time
 
 from gpiomux.cli import ask, output
+from gpiomux.errors import GpiomuxError
 from gpiomux.stats.probes import Probes
 
 TYPE_CHECKING = False  # as of `typing`, whose import a short command can do without
@@ -41,7 +42,17 @@ def probe(link: str, count: int | None, interval: int | None, size: int | None, 
         try:
             run.run(count or COUNT, (INTERVAL_MS if interval is None else interval) / 1000, size or SIZE_BYTES)
         except KeyboardInterrupt:
-            pass  # as with ping, what is known by now is said
+            pass
+        except GpiomuxError:
+            if probes.sent:
+                _tell(probes, begun_s, json=json)
+            raise
+    _tell(probes, begun_s, json=json)
+    return 0 if probes.round_trips_ns else NO_REPLY
+
+
+def _tell(probes: Probes, begun_s: float, *, json: bool) -> None:
+    """Say what is known by now, however it ended."""
     took_s = time.monotonic() - begun_s
     if json:
         output.as_json(probes.plain(took_s))
@@ -50,7 +61,6 @@ def probe(link: str, count: int | None, interval: int | None, size: int | None, 
             output.line(line)
     if explanation := probes.explanation():
         output.note(f"gpiomux: note: {explanation}")
-    return 0 if probes.round_trips_ns else NO_REPLY
 
 
 class _Run:

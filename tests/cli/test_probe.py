@@ -95,3 +95,17 @@ def test_on_a_terminal_there_is_a_bar_and_no_lines(daemon: FakeDaemon) -> None:
 def test_what_the_daemon_refuses(daemon: FakeDaemon, run: Run) -> None:
     daemon.answers["probe"] = MachineError("datapath of geth0 is not running", errno=3, hint="restart it")
     assert run("probe", "geth0") == (1, "", "gpiomux: datapath of geth0 is not running\n  hint: restart it\n")
+
+
+def test_what_ends_it_early_does_not_hide_what_is_known(
+    daemon: FakeDaemon, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(_seconds: float) -> None:
+        daemon.answers["probe"] = MachineError("datapath of geth0 is not running", errno=3, hint="restart it")
+
+    daemon.answers["probe"] = silent
+    monkeypatch.setattr("gpiomux.cli.probe.time.sleep", stop)
+    status, out, err = run("probe", "geth0")
+    assert status == 1
+    assert "1 probes transmitted, 0 received" in out
+    assert err.endswith("gpiomux: datapath of geth0 is not running\n  hint: restart it\n")
