@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import errno
 import select
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from gpiomux.config.model import Mode
 from gpiomux.datapath.interfaces import Interfaces, Member
+from gpiomux.datapath.recorder import PACKET, Recorder
 from gpiomux.errors import UsageError
 from gpiomux.wire.packet import Packet
 from tests.datapath.memory_port import MemoryPort
@@ -95,6 +96,28 @@ def test_what_is_written_and_does_not_reach_the_stack_is_counted(link: Link) -> 
     assert one.counted().rx_xdp == 0  # nobody counts what reaches it
     link.ports["one"].passed = 3
     assert (one.counted().rx_packets, one.counted().rx_xdp) == (5, 2)
+
+
+# Who watches.
+
+
+def test_whoever_watches_sees_each_packet_where_it_goes(link: Link) -> None:
+    tapped: dict[str, Recorder | None] = {}
+    recorder = Recorder(tapped.__setitem__)
+    seen: list[tuple[Any, ...]] = []
+    recorder.watch((PACKET,), lambda record: seen.append(record[2:]))
+    link.interfaces.tap = tapped[PACKET]
+    link.interfaces.deliver(Packet(7, IPV4))
+    link.interfaces.deliver(Packet(8, IPV6))
+    for name in ("one", "main"):
+        link.ports[name].send(0, IPV4)
+        link.interfaces.take(link.member(name))
+    assert seen == [
+        ("in", "one", 7, 20, IPV4),
+        ("in", "main", 8, 40, IPV6),
+        ("out", "one", 7, 20, IPV4),
+        ("out", "main", 0, 20, IPV4),
+    ]
 
 
 # What has to wait.

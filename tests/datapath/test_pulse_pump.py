@@ -11,6 +11,9 @@ from gpiomux.config.defaults import SIM_PULSE_LINES
 from gpiomux.config.model import GpioskCode, Mode, SimMedium, Transport
 from gpiomux.datapath.interfaces import Member
 from gpiomux.datapath.pulse_pump import PulsePump
+from gpiomux.datapath.recorder import FRAME as FRAME_KIND
+from gpiomux.datapath.recorder import FROM_NOW, PACKET, Recorder
+from gpiomux.errors import UsageError
 from gpiomux.lines.backends import open_driver, open_driver_fds
 from gpiomux.lines.wire_file import make_wire
 from gpiomux.rundir import RunDir
@@ -86,6 +89,21 @@ def test_frames_cross_both_ways_and_checksums_are_completed(ends: Callable[..., 
     assert near.port.arrived == [(0, whole)]
     assert near.counter("rx_checksums_completed") == 1
     assert near.pump.report()["peer"]["heard_s"] >= 0
+
+
+def test_packets_can_be_recorded_and_are_all_there_is(ends: Callable[..., tuple[End, End]]) -> None:
+    near, far = ends()
+    recorders = [Recorder(end.pump.set_tap) for end in (near, far)]
+    begun = [recorder.ask((PACKET,), FROM_NOW)["next"] for recorder in recorders]
+    near.port.send(0, FRAME)
+    run(near.pump, far.pump, until=lambda: bool(far.port.arrived))
+    seen = [
+        [record[3:7] for record in recorder.ask((PACKET,), after)["records"]]
+        for recorder, after in zip(recorders, begun, strict=True)
+    ]
+    assert seen == [[["out", "g0", 0, len(FRAME)]], [["in", "g0", 0, len(FRAME)]]]
+    with pytest.raises(UsageError, match="code gpiosk has nothing of the kind frame"):
+        recorders[0].ask((FRAME_KIND,), FROM_NOW)
 
 
 def test_a_frame_too_long_for_a_board_is_dropped(ends: Callable[..., tuple[End, End]]) -> None:
