@@ -19,6 +19,14 @@ class Bindings(NamedTuple):
     fault: str
     """Why it does not serve; empty if it does."""
 
+    @property
+    def remedy(self) -> str:
+        """What to do about the fault."""
+        install = "pip install 'gpiod>=2.5,<3' where gpiomux is installed"
+        if not self.path:
+            return install
+        return f"{install}; take python3-libgpiod, or what PYTHONPATH names, out of its way"
+
 
 def bindings() -> Bindings:
     """Import it, and look."""

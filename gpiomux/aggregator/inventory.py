@@ -6,7 +6,8 @@ import errno
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gpiomux.errors import MachineError
+from gpiomux.aggregator.bindings import bindings
+from gpiomux.errors import MachineError, UnsupportedError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,8 +44,11 @@ def read_chips(dev: Path) -> tuple[Chip, ...]:
 
     Raises:
         MachineError: a chip may not be opened.
+        UnsupportedError: there are chips, and the package gpiod is missing or another one.
     """
     nodes = sorted(dev.glob("gpiochip*"), key=lambda node: (len(node.name), node.name))
+    if nodes and (package := bindings()).fault:
+        raise UnsupportedError(package.fault, hint=package.remedy)
     return tuple(chip for chip in map(_read_chip, nodes) if chip is not None)
 
 

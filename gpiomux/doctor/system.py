@@ -165,10 +165,7 @@ def check_gpiod(machine: Machine, needs: Needs) -> Finding:
     found = machine.bindings()
     if not found.fault:
         return ok(GPIOD, f"version {found.version} in {found.path}")
-    remedy = "pip install 'gpiod>=2.5,<3' where gpiomux is installed"
-    if found.path:
-        remedy += "; take python3-libgpiod, or what PYTHONPATH names, out of its way"
-    return problem(GPIOD, found.fault, remedy)
+    return problem(GPIOD, found.fault, found.remedy)
 
 
 def check_chips(machine: Machine, needs: Needs) -> Finding:

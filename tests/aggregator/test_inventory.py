@@ -10,7 +10,7 @@ import gpiod
 import pytest
 
 from gpiomux.aggregator.inventory import Line, read_chips
-from gpiomux.errors import MachineError
+from gpiomux.errors import MachineError, UnsupportedError
 from tests.aggregator.fake_kernel import LINE, FakeChip
 
 if TYPE_CHECKING:
@@ -30,6 +30,16 @@ def test_chips_come_in_the_order_of_their_numbers(kernel: FakeKernel) -> None:
     for number in range(2, 12):
         kernel.chip(f"chip{number}", [None])
     assert [chip.node.name for chip in read_chips(kernel.roots.dev)] == [f"gpiochip{number}" for number in range(12)]
+
+
+def test_version_1_of_gpiod_is_told_and_not_used(kernel: FakeKernel, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(gpiod, "LineSettings")
+    with pytest.raises(UnsupportedError, match="whose functions are those of libgpiod 1") as caught:
+        read_chips(kernel.roots.dev)
+    assert "take python3-libgpiod" in caught.value.hint
+    for node in kernel.roots.dev.glob("gpiochip*"):
+        node.unlink()
+    assert read_chips(kernel.roots.dev) == (), "a machine without chips needs no gpiod"
 
 
 def test_a_chip_that_goes_meanwhile_is_left_out(kernel: FakeKernel) -> None:

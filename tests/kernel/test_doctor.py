@@ -190,11 +190,16 @@ def test_root_without_a_capability(host: Host, healthy: Findings) -> None:
     only(found, healthy, ("machine", "capabilities"))
 
 
-def test_version_1_of_gpiod_in_front_on_the_path(host: Host, healthy: Findings, tmp_path: Path) -> None:
+def test_version_1_of_gpiod_in_front_on_the_path(
+    host: Host, healthy: Findings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "gpiod.py").write_text("class Chip:\n    def get_line(self, offset):\n        return None\n")
     path = os.pathsep.join(filter(None, (str(tmp_path), os.environ.get("PYTHONPATH"))))
     found = examined(environment={"PYTHONPATH": path})
     only(found, healthy, ("machine", "gpiod"), unknown=OUT_OF_SIGHT)
+    monkeypatch.setenv("PYTHONPATH", path)
+    answer = host.ask("chips")
+    assert (answer.exit_status, "take python3-libgpiod" in answer.errors) == (1, True)
 
 
 class TestClerk:
