@@ -124,7 +124,8 @@ class Reading:
     def _info(self, config: Config, name: str, attempts: Mapping[str, Attempt]) -> dict[str, Any]:
         require_link(config, name)
         (link,) = (it for it in config.links if it.name == name)
-        told, counted = self._datapaths.reports().get(name), self._datapaths.counted(total=False).get(name)
+        told = self._datapaths.reports().get(name)
+        counted = self._datapaths.ask(name, {"do": "stats"}) if isinstance(told, dict) else None
         now = _status(link, attempts.get(name), told, self._present(config), self._programs_seen([link]))
         return {**now, **link_info(self._rundir, link, told, counted)}
 

@@ -76,7 +76,7 @@ def test_the_longest_message(pair: tuple[socket.socket, socket.socket]) -> None:
     longest = {"x": "y" * (MAX_MESSAGE_BYTES - frame_bytes)}
     send(pair[0], longest)
     assert receive(pair[1]) == (longest, [])
-    with pytest.raises(ProtocolError, match="longer than 65536"):
+    with pytest.raises(ProtocolError, match=f"longer than {MAX_MESSAGE_BYTES}"):
         send(pair[0], {"x": longest["x"] + "y"})
 
 
