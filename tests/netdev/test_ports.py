@@ -83,12 +83,10 @@ def test_marks_arrive(method: str, kind: str) -> None:
 @ip_kinds
 def test_every_size_passes_unchanged(method: str, kind: str) -> None:
     with End(kind, method) as end:
-        for version, size in product((4, 6), (0, 1, 2, 17, 100, 1000, 1451, 1452, 1471, 1472)):
-            if size > end.mtu - IP_BYTES[version] - UDP_BYTES:
-                continue
+        for version in (4, 6):
             sock = end.listen(version)
-            payload = bytes(i % 251 for i in range(size))
-            for mark in (0, 7, 0x12345):
+            for size in range(end.mtu - IP_BYTES[version] - UDP_BYTES + 1):
+                payload, mark = bytes(i % 251 for i in range(size)), MARKS[size % len(MARKS)]
                 end.send(version, payload, mark)
                 got, packet = end.leaving()
                 assert (got, end.payload(version, packet)) == (mark, payload)
