@@ -65,7 +65,7 @@ def check_tun(machine: Machine, _needs: Needs) -> Finding:
 def _misc_devices(machine: Machine) -> set[str]:
     try:
         return {line.split()[-1] for line in (machine.roots.proc / "misc").read_text(encoding="ascii").splitlines()}
-    except OSError:
+    except FileNotFoundError:
         return set()
 
 
@@ -151,10 +151,14 @@ def check_run_directory(machine: Machine, _needs: Needs) -> Finding:
         cause = f"user {machine.user()} may not write to {place} ({about.st_uid}:{about.st_gid}"
         cause += f" {stat.S_IMODE(about.st_mode):04o})"
         return problem(RUN_DIRECTORY, cause, "become root; or name another directory in GPIOMUX_RUN_DIR")
-    free = os.statvfs(place)
-    if free.f_bavail == 0 or free.f_favail == 0:
-        what = "bytes" if free.f_bavail == 0 else "inodes"
-        return problem(RUN_DIRECTORY, f"the file system of {place} has no {what} left", f"make room: df {place}")
+    room = os.statvfs(place)  # a file system that does not count its inodes says that it has none at all
+    full = [
+        what
+        for what, all_, free in (("bytes", room.f_blocks, room.f_bavail), ("inodes", room.f_files, room.f_favail))
+        if all_ and not free
+    ]
+    if full:
+        return problem(RUN_DIRECTORY, f"the file system of {place} has no {full[0]} left", f"make room: df {place}")
     return ok(RUN_DIRECTORY, f"{root} is there" if place == root else f"{root} can be made")
 
 

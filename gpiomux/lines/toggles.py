@@ -6,12 +6,13 @@ that is not wired as it should be.
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Protocol
 
 import gpiod
 from gpiod.line import Direction, Value
 
+from gpiomux.errors import MachineError
 from gpiomux.lines.gpio_request import BIAS, DRIVE, refused
 from gpiomux.lines.simulated import SimulatedLines
 
@@ -114,7 +115,10 @@ class RealToggles:
         self._driven = None
 
     def close(self) -> None:
-        """See Toggles."""
+        """See Toggles. What a line does that was driven when it is released is up to the kernel's driver."""
+        if self._driven is not None:
+            with suppress(MachineError):  # the chip is gone, and its lines with it
+                self.rest(self._driven)
         while self._held:
             _, request = self._held.popitem()
             request.release()

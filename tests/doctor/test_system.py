@@ -156,9 +156,14 @@ def test_a_run_directory_nobody_may_write_to(machine: FakeMachine, monkeypatch: 
 
 
 def test_a_run_directory_on_a_full_disk(machine: FakeMachine, monkeypatch: pytest.MonkeyPatch) -> None:
-    full = os.statvfs_result((4096, 4096, 100, 0, 0, 100, 7, 0, 0, 255))
-    monkeypatch.setattr(os, "statvfs", lambda _: full)
-    broken(system.check_run_directory(machine, EVERYTHING), "has no bytes left", "df ")
+    def room(blocks: int, free: int, inodes: int, free_inodes: int) -> Finding:
+        told = os.statvfs_result((4096, 4096, blocks, free, free, inodes, free_inodes, free_inodes, 0, 255))
+        monkeypatch.setattr(os, "statvfs", lambda _: told)
+        return system.check_run_directory(machine, EVERYTHING)
+
+    broken(room(100, 0, 100, 7), "has no bytes left", "df ")
+    broken(room(100, 7, 100, 0), "has no inodes left", "df ")
+    assert room(100, 7, 0, 0).state is State.OK, "btrfs counts no inodes"
 
 
 def test_gpiod_of_another_version_or_none(machine: FakeMachine) -> None:

@@ -102,6 +102,7 @@ def test_lines_of_two_chips_are_one_row_of_bits(chips: dict[str, FakeRequest]) -
     assert chips["two"].driven == {3: True}
     lines.close()
     lines.close()
+    assert chips["two"].driven == {3: None}, "it rests before it is released"
     assert all(chip.released for chip in chips.values())
 
 
@@ -114,6 +115,7 @@ def test_a_chip_that_is_in_use_gives_the_others_back(chips: dict[str, FakeReques
 
 def test_a_chip_that_goes(chips: dict[str, FakeRequest]) -> None:
     with closing(RealToggles(PLACES, SIM_LINES, frozenset())) as lines:
+        lines.drive(2, 1)
         chips["one"].gone = True
         for act in (lines.get, lambda: lines.drive(0, 1), lambda: lines.rest(0)):
             with pytest.raises(MachineError) as caught:
