@@ -10,17 +10,21 @@ from gpiomux.config.xdp import native_obstacle
 from gpiomux.errors import MachineError
 from gpiomux.netdev.rtnl import Rtnl
 from gpiomux.netdev.xdp import describe_program
+from gpiomux.plan.state import Interface
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from gpiomux.config.model import Link, Netdev
+    from gpiomux.config.model import Link
     from gpiomux.netdev.rtnl import LinkInfo
+    from gpiomux.plan.observed import Observed
     from gpiomux.rundir import RunDir
 
 
-def programs_of(rundir: RunDir, links: Iterable[Link]) -> dict[str, dict[str, Any] | None]:
+def programs_of(rundir: RunDir, links: Iterable[Link], observed: Observed) -> dict[str, dict[str, Any] | None]:
     """The program of each interface of some links, by the name of the interface; None for one that has none.
+
+    Interfaces are looked for where they were seen, which is not where they shall be if somebody has moved them.
 
     A program is {id, name, tag, mode, ours, program, part, obstacle}: `program` and `part` as the configuration has
     them, empty for one that is not ours; `obstacle` says why one that the kernel calls native runs generically.
@@ -28,13 +32,11 @@ def programs_of(rundir: RunDir, links: Iterable[Link]) -> dict[str, dict[str, An
     Raises:
         MachineError: the interfaces cannot be looked at.
     """
-    wanted = [(name, netdev, link) for link in links for name, netdev in _interfaces(link)]
-    seen = {netns: _look(netns) for netns in {netdev.netns for _, netdev, _ in wanted}}
-    return {name: _program(rundir, seen[netdev.netns].get(name), link) for name, netdev, link in wanted}
-
-
-def _interfaces(link: Link) -> list[tuple[str, Netdev]]:
-    return [(link.name, link.netdev), *((child.name, child.netdev) for child in link.children)]
+    names = {name: link for link in links for name in (link.name, *(child.name for child in link.children))}
+    places = [it for it in observed.state if isinstance(it, Interface) and it.name in names]
+    seen = {netns: _look(netns) for netns in {it.netns for it in places}}
+    found = {it.name: _program(rundir, it.name, seen[it.netns].get(it.device), names[it.name]) for it in places}
+    return {name: found.get(name) for name in names}
 
 
 def _look(netns: str | None) -> dict[str, LinkInfo]:
@@ -47,10 +49,10 @@ def _look(netns: str | None) -> dict[str, LinkInfo]:
         raise
 
 
-def _program(rundir: RunDir, info: LinkInfo | None, link: Link) -> dict[str, Any] | None:
+def _program(rundir: RunDir, interface: str, info: LinkInfo | None, link: Link) -> dict[str, Any] | None:
     if info is None or info.xdp is None:
         return None
-    about, record = describe_program(info.xdp.id), record_of(rundir, info.name, info.xdp.id)
+    about, record = describe_program(info.xdp.id), record_of(rundir, interface, info.xdp.id)
     native = info.xdp.mode == "native"
     return {
         "id": about.id,

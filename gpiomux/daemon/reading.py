@@ -96,7 +96,7 @@ class Reading:
             case "status":
                 reports = self._datapaths.reports()
                 found = self._present(record.config)
-                programs = self._programs_seen(links)
+                programs = self._programs_seen(links, found)
                 now = [
                     _status(link, attempts.get(link.name), reports.get(link.name), found, programs) for link in links
                 ]
@@ -126,7 +126,8 @@ class Reading:
         (link,) = (it for it in config.links if it.name == name)
         told = self._datapaths.reports().get(name)
         counted = self._datapaths.ask(name, {"do": "stats"}) if isinstance(told, dict) else None
-        now = _status(link, attempts.get(name), told, self._present(config), self._programs_seen([link]))
+        found = self._present(config)
+        now = _status(link, attempts.get(name), told, found, self._programs_seen([link], found))
         return {**now, **link_info(self._rundir, link, told, counted)}
 
     def _present(self, applied: Config) -> Observed | MachineError:
@@ -136,10 +137,12 @@ class Reading:
         except MachineError as err:
             return err
 
-    def _programs_seen(self, links: Sequence[Link]) -> Programs:
-        """The XDP program of each interface; none where they cannot be seen, for the same reason."""
+    def _programs_seen(self, links: Sequence[Link], found: Observed | MachineError) -> Programs:
+        """The XDP program of each interface; none where the interfaces cannot be seen."""
+        if isinstance(found, MachineError):
+            return {}
         try:
-            return programs_of(self._rundir, links)
+            return programs_of(self._rundir, links, found)
         except MachineError:
             return {}
 
@@ -155,7 +158,8 @@ class Reading:
     def _programs(self, config: Config, interface: str) -> dict[str, Any]:
         if interface:
             require_interface(config, interface)
-        programs, counted = programs_of(self._rundir, config.links), self._datapaths.counted(total=True)
+        observed = present(self._rundir, self._datapaths, config)
+        programs, counted = programs_of(self._rundir, config.links, observed), self._datapaths.counted(total=True)
         found = []
         for link in config.links:
             told = counted.get(link.name)

@@ -48,3 +48,10 @@ def test_the_kernel_s_own_and_what_is_elsewhere_is_not(key: Key) -> None:
 def test_the_route_that_comes_with_a_guest_s_address_is_not_told_twice() -> None:
     keys: tuple[Key, ...] = (("route", "geth0", "192.0.2.0/24", "", "0"), ("address", "geth0", "192.0.2.1/24"))
     assert notes(*keys) == ["address 192.0.2.1/24 on geth0 stays: it was not made by gpiomux"]
+
+
+def test_a_program_of_others_is_told_by_all_that_is_known_of_it() -> None:
+    words = "XDP program theirs (id 7, tag 00ff, native)"
+    programs = [Foreign(netns="far", key=("xdp", name), words=f"{words} on {name}") for name in ("geth0", "other0")]
+    observed = Observed(state=frozenset((OURS,)), foreign=frozenset(programs))
+    assert foreign_notes(observed) == [f"{words} on geth0 stays: it was not made by gpiomux"]

@@ -283,3 +283,24 @@ def test_what_is_attached_is_written_into_the_file(host: Host) -> None:
     host.gpiomux("xdp", "detach", "geth0", "--persist")
     assert host.gpiomux("apply", path) == "nothing to do\n"
     assert (host.directory / "links.yaml").read_text() == ETH
+
+
+def test_a_program_goes_along_when_somebody_moves_or_renames_its_interface(host: Host) -> None:
+    text = with_xdp(ETH, "pass", "geth0")
+    host.apply(text)
+    standing = attached(host, "geth0")
+    assert standing is not None
+    host.run("ip", "link", "set", "geth0", "down")
+    host.run("ip", "link", "set", "geth0", "name", "else0")
+    assert attached(host, "else0") == standing
+    shown = programs(host)["geth0"]["xdp"]
+    assert (shown["id"], shown["ours"]) == (standing[1], True)
+    host.gpiomux("apply", host.file(text))
+    assert attached(host, "geth0") == standing
+    host.run("ip", "link", "set", "geth0", "netns", "far")
+    assert attached(host, "geth0", "far") == standing
+    assert programs(host)["geth0"]["xdp"]["ours"] is True
+    host.gpiomux("apply", host.file(text))
+    assert programs(host)["geth0"]["xdp"]["program"] == "pass"
+    host.wait_for_carrier()
+    assert answered()

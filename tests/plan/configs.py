@@ -18,6 +18,8 @@ from gpiomux.config.model import (
     Route,
     SimMedium,
     Transport,
+    Xdp,
+    XdpMode,
 )
 
 LINES = Lines(out=Bundle(data=tuple(range(8)), req=8, ack=25), into=Bundle(data=tuple(range(16, 24)), req=24, ack=9))
@@ -34,6 +36,9 @@ _ROUTES4 = st.lists(
 )
 _ROUTES6 = st.lists(st.sampled_from((Route(to="fd09::/64"), Route(to="::/0", metric=1024))), unique=True)
 _MACS = st.sampled_from((None, "02:00:00:00:00:01", "02:00:00:00:00:02"))
+_XDPS = st.sampled_from(
+    (None, Xdp(program="pass"), Xdp(program="drop"), Xdp(program="/f.o", name="x", mode=XdpMode.GENERIC))
+)
 _PMTUS = st.sampled_from(((), ((7, 1280),), ((7, 600), (9, 1280))))
 _POLLS = st.sampled_from((Poll(), Poll(mode=PollMode.BUSY), Poll(idle_us=50), Poll(idle_us=50, budget=64)))
 _WIRES = {"geth0": ("cable0", "a"), "geth1": ("cable0", "b"), "geth2": ("cable1", "a")}
@@ -59,6 +64,7 @@ def netdevs(draw: st.DrawFn, mode: Mode) -> Netdev:
         mac=draw(_MACS) if mode is Mode.ETH else None,
         netns=draw(_NETNS),
         up=draw(st.booleans()),
+        xdp=draw(_XDPS),
         addresses=(*draw(_IPV4), *(draw(_IPV6) if ipv6 else ())),
         routes=(*draw(_ROUTES4), *(draw(_ROUTES6) if ipv6 else ())),
     )

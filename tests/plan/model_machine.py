@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from gpiomux.errors import MachineError
 from gpiomux.plan.observed import Foreign, Observed
-from gpiomux.plan.state import Address, Interface, Key, Pmtu, Poll, Resource, Route, State
+from gpiomux.plan.state import Address, Interface, Key, Pmtu, Poll, Resource, Route, State, Xdp
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -81,7 +81,7 @@ class ModelMachine:
             if not self._stands(old):
                 raise MachineError(f"{old.key} is not there like this", errno=errno.ENOENT)
             if not isinstance(new, Interface):
-                assert isinstance(new, Poll | Pmtu)
+                assert isinstance(new, Poll | Pmtu | Xdp)
                 self.standing[new.key] = new
                 return
             missing = [key for key in new.requires if key not in self.standing and not self._is_borrowed(key)]

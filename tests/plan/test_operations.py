@@ -22,6 +22,7 @@ from gpiomux.plan.state import (
     Resource,
     Route,
     Wire,
+    Xdp,
 )
 from gpiomux.plan.words import resource_name
 from tests.plan.configs import transport
@@ -55,6 +56,16 @@ WORDS: list[tuple[Resource, str, str]] = [
         Route(interface="geth0", netns=None, to="10.2.0.0/16", via="10.10.0.2", metric=100),
         "geth0",
         "route 10.2.0.0/16 via 10.10.0.2 metric 100 on geth0",
+    ),
+    (
+        Xdp(interface="geth0", netns=None, program="drop", name=None, mode="native"),
+        "geth0",
+        "xdp drop on geth0 (native)",
+    ),
+    (
+        Xdp(interface="geth0", netns="far", program="/f.o", name="only", mode="generic"),
+        "geth0",
+        "xdp /f.o:only on geth0 (generic)",
     ),
     (
         Datapath(link="geth0", transport=transport()),
@@ -94,6 +105,12 @@ def test_words(resource: Resource, name: str, words: str) -> None:
 )
 def test_words_of_a_change(new: Interface, words: str) -> None:
     assert Change(GETH0, new).describe() == f"~ interface geth0 (tap) in netns far: {words}"
+
+
+def test_words_of_a_change_of_a_program() -> None:
+    old = Xdp(interface="geth0", netns=None, program="/f.o", name=None, mode="native", stale=True, program_id=7)
+    assert Change(old, replace(old, program="drop")).describe() == "~ xdp on geth0 (native): /f.o -> drop"
+    assert Change(old, replace(old, stale=False)).describe() == "~ xdp on geth0 (native): /f.o -> what it says now"
 
 
 def test_words_of_a_change_of_what_a_datapath_holds() -> None:

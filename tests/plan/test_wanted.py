@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gpiomux.config.load import load_file
+from gpiomux.config.load import load_file, load_text
 from gpiomux.config.model import (
     Bundle,
     Child,
@@ -38,6 +38,7 @@ from gpiomux.plan.state import (
     Poll,
     Route,
     Wire,
+    Xdp,
 )
 from gpiomux.plan.wanted import known_metric, wanted_state
 from tests.plan.configs import transport
@@ -172,3 +173,17 @@ def test_every_example_is_wanted_wholly(path: Path) -> None:
     keys = [it.key for it in wanted_state(config)]
     assert len(keys) == len(set(keys))
     assert {("datapath", it.name) for it in config.links} <= set(keys)
+
+
+def test_a_program_is_wanted_where_its_interface_can_run_it() -> None:
+    text = """
+links:
+  - {name: geth0, mode: eth, medium: sim, wire: {name: w, external: true}, protocol: {reader: 1, writer: 2}, mtu: 9000,
+     xdp: pass, children: [{name: child1, mtu: 1500, xdp: {program: /f.o, name: x}, netns: far}, {name: child2}]}
+"""
+    found = [it for it in wanted_state(load_text(text, "x.yaml")) if isinstance(it, Xdp)]
+    assert [(it.interface, it.netns, it.program, it.name, it.mode) for it in found] == [
+        ("geth0", None, "pass", None, "generic"),
+        ("child1", "far", "/f.o", "x", "native"),
+    ]
+    assert [bool(it.why) for it in found] == [True, True]
