@@ -9,6 +9,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gpiomux.errors import GpiomuxError, MachineError
+from gpiomux.netdev.inside import entered
+from gpiomux.netdev.steering import OFF, set_mask
 from gpiomux.netdev.tags import tag
 from gpiomux.netdev.tuntap import keep_tun, open_tun
 
@@ -97,3 +99,14 @@ def _adjust(old: Interface, new: Interface, rtnl_of: RtnlOf) -> None:
         rtnl.set_mtu(new.device, new.mtu)
     if new.up != old.up:
         rtnl.set_up(new.device, new.up)
+    if new.rps != old.rps:
+        _steer(new)
+
+
+def _steer(interface: Interface) -> None:
+    try:
+        with entered(interface.netns):
+            set_mask(interface.device, interface.rps or OFF)
+    except OSError as err:
+        message = f"interface {interface.device}: cannot set its rps_cpus: {err.strerror}"
+        raise MachineError(message, errno=err.errno or 0) from err

@@ -21,8 +21,10 @@ from gpiomux.config.plain import transport_from_plain
 from gpiomux.config.tuning import poll_from_plain
 from gpiomux.errors import MachineError
 from gpiomux.netdev import netns
+from gpiomux.netdev.inside import entered
 from gpiomux.netdev.marks import KEEPS_IN_MOVES
 from gpiomux.netdev.rtnl import Rtnl
+from gpiomux.netdev.steering import masks_of
 from gpiomux.netdev.tags import names_of, netns_tag
 from gpiomux.plan.observed import Foreign, Observed
 from gpiomux.plan.state import (
@@ -149,7 +151,9 @@ def _look_at_named_networks(namespaces: Iterable[str], found: _Findings) -> None
 def _look_at_network(name: str | None, found: _Findings) -> None:
     with Rtnl(name) as rtnl:
         links = rtnl.links()
-        ours = {link.name: it.name for link in links if (it := _note_interface(name, link, found)) is not None}
+        masks = _masks(name, [link.name for link in links if names_of(link.alias, found.owner) is not None])
+        noted = [(link.name, _note_interface(name, link, masks.get(link.name), found)) for link in links]
+        ours = {device: it.name for device, it in noted if it is not None}
         if ours:
             _note_addresses(name, rtnl, ours, found)
     if name is not None:
@@ -159,7 +163,20 @@ def _look_at_network(name: str | None, found: _Findings) -> None:
             found.borrowed.add(name)
 
 
-def _note_interface(name: str | None, link: LinkInfo, found: _Findings) -> Interface | None:
+def _masks(name: str | None, devices: list[str]) -> dict[str, str]:
+    """Which of our interfaces in a network namespace hand packets to other CPUs, with the masks of these."""
+    if not devices:
+        return {}
+    try:
+        with entered(name):
+            return masks_of(devices)
+    except MachineError:
+        raise
+    except OSError:  # who may not look at sysfs may not carry marks by BPF either, and only those suffer
+        return {}
+
+
+def _note_interface(name: str | None, link: LinkInfo, rps: str | None, found: _Findings) -> Interface | None:
     """Note an interface; None if it is not ours."""
     if link.name in INBORN:
         return None
@@ -177,6 +194,7 @@ def _note_interface(name: str | None, link: LinkInfo, found: _Findings) -> Inter
         mac=link.mac,
         up=link.up,
         renamed=None if link.name == own_name else link.name,
+        rps=rps,
     )
     found.state.add(interface)
     program = observed_program(found.rundir, name, own_name, link)

@@ -89,6 +89,7 @@ def interface_to_plain(name: str, netdev: Netdev, found: Observed | MachineError
         "up": interface.up,
         "mtu": interface.mtu,
         "mac": interface.mac,
+        "rps": interface.rps,
         "addresses": [address for address in netdev.addresses if address in standing],
     }
 

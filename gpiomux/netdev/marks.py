@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from gpiomux.errors import MachineError, UnsupportedError
 from gpiomux.netdev import bpf, bpf_objects, clsact, packet_socket, syscalls
 from gpiomux.netdev.inside import entered, returning
+from gpiomux.netdev.steering import OFF, set_mask
 
 TCX, CLSACT, PACKET_SOCKET = "bpf-tcx", "bpf-clsact", "packet-socket"
 
@@ -68,7 +69,7 @@ def prepare_port(name: str, kind: str, netns: str | None, tun_fd: int, *, method
             if method == PACKET_SOCKET:
                 more: tuple[int, ...] = (packet_socket.open_outgoing(name),)
             else:
-                _keep_on_one_cpu(name)
+                set_mask(name, OFF)
                 more = _attach_programs(name, method)
     except MachineError:
         raise
@@ -179,21 +180,3 @@ def _index(name: str) -> int:
         return socket.if_nametoindex(name)
     except OSError as err:  # has neither errno nor the kernel's words
         raise OSError(errno.ENODEV, os.strerror(errno.ENODEV)) from err
-
-
-def _keep_on_one_cpu(name: str) -> None:
-    """Switch RPS off: it hands a written packet to another CPU, which looks into the slot when it is too late.
-
-    Off is the default, but net.core.rps_default_mask and udev rules change it. Kernels without RPS have no such file.
-    """
-    sysfs = syscalls.open_sysfs()
-    try:
-        fd = os.open(f"class/net/{name}/queues/rx-0/rps_cpus", os.O_WRONLY | os.O_CLOEXEC, dir_fd=sysfs)
-    except FileNotFoundError:
-        return
-    finally:
-        os.close(sysfs)
-    try:
-        os.write(fd, b"0")
-    finally:
-        os.close(fd)

@@ -120,7 +120,7 @@ def _in_place(have: Resource, want: Resource) -> Resource | None:
     if isinstance(have, Chip) and isinstance(aim, Chip):
         have = replace(have, owner=aim.owner, group=aim.group, mode=aim.mode)
     elif isinstance(have, Interface) and isinstance(aim, Interface):
-        have = replace(have, netns=aim.netns, renamed=aim.renamed, mtu=aim.mtu, mac=aim.mac, up=aim.up)
+        have = replace(have, netns=aim.netns, renamed=aim.renamed, mtu=aim.mtu, mac=aim.mac, up=aim.up, rps=aim.rps)
     elif isinstance(have, Xdp) and isinstance(aim, Xdp):
         have = replace(have, program=aim.program, name=aim.name, stale=aim.stale)
     elif isinstance(have, Poll) and isinstance(aim, Poll):

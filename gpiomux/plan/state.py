@@ -108,6 +108,9 @@ class Interface:
     up: bool
     renamed: str | None = None
     """Found: what somebody has renamed it to; None in what is wanted."""
+    rps: str | None = None
+    """Found: the mask of CPUs to which packets that arrive are handed, so that their marks get lost; None where they
+    are not, and in what is wanted."""
 
     @property
     def device(self) -> str:

@@ -97,6 +97,8 @@ def change_words(old: Resource, new: Resource) -> str:
         changes.append(f"mac {old.mac} -> {new.mac}")
     if old.up != new.up:
         changes.append("down -> up" if new.up else "up -> down")
+    if old.rps != new.rps:
+        changes.append(f"rps {old.rps or 'off'} -> {new.rps or 'off'}")
     return f"{_place(new)}: {', '.join(changes)}"
 
 

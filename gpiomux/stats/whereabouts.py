@@ -8,6 +8,9 @@ if TYPE_CHECKING:
 
     Answer = dict[str, Any]
 
+RPS = "under RPS, which loses marks"
+"""Said of an interface that hands packets to other CPUs (rps_cpus in sysfs)."""
+
 
 def interface_words(applied: Answer) -> str:
     """One line about an interface.
@@ -25,6 +28,8 @@ def interface_words(applied: Answer) -> str:
                 words.append(f"named {now['name']}")
             if now["mtu"] != applied["mtu"]:
                 words.append(f"with mtu {now['mtu']}")
+            if now["rps"]:
+                words.append(RPS)
             return ", ".join([" ".join(words), *now["addresses"]])
         case "unknown":
             return f"unknown: {now['why']}"
@@ -52,4 +57,6 @@ def difference_words(applied: Answer) -> str:
         words.append(f"named {now['name']}")
     if now["mtu"] != applied["mtu"]:
         words.append(f"with mtu {now['mtu']}")
+    if now["rps"]:
+        words.append(RPS)
     return " ".join(words)

@@ -41,7 +41,7 @@ def child_status(**changes: Any) -> dict[str, Any]:
 
 def interface_status(**changes: Any) -> dict[str, Any]:
     """An interface that was found as it was applied."""
-    found = {"state": "found", "name": "geth0", "netns": None, "up": True, "mtu": 1500, "mac": None}
+    found = {"state": "found", "name": "geth0", "netns": None, "up": True, "mtu": 1500, "mac": None, "rps": None}
     return {**found, "addresses": ["10.10.0.1/24"], **changes}
 
 

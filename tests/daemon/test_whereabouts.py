@@ -55,6 +55,7 @@ def test_what_was_found() -> None:
         "up": True,
         "mtu": 900,
         "mac": None,
+        "rps": None,
         "addresses": ["10.10.0.2/24", "fd00::1/64"],
     }
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from gpiomux.netdev.steering import set_mask
 from tests import namespaces, traffic
 from tests.e2e.host import links_file
 
@@ -58,7 +59,7 @@ def mend(host: Host) -> list[str]:
     assert host.gpiomux("apply", host.file(FILE)) == answer.output
     host.wait_for_carrier()
     assert host.ask("status", "--diff").exit_status == 0
-    whole = {"state": "found", "netns": None, "up": True, "mac": None}
+    whole = {"state": "found", "netns": None, "up": True, "mac": None, "rps": None}
     addresses = ["10.10.0.1/24", "fd00:10::1/64"]
     assert found(host, "geth0") == {**whole, "name": "geth0", "mtu": 1500, "addresses": addresses}
     assert found(host, "child1") == {**whole, "name": "child1", "mtu": 1400, "addresses": ["10.10.7.1/24"]}
@@ -182,6 +183,18 @@ def test_a_new_process_takes_a_link_where_it_is(linked: Host) -> None:
     assert (found(linked, "geth0")["name"], found(linked, "geth0")["mtu"]) == ("foo", 1300)
     assert traffic.echo(FAR, (0, 1200)).wrong == []
     mend(linked)
+
+
+def test_rps_that_somebody_switches_on_is_told_and_switched_off(linked: Host) -> None:
+    """It loses marks: packets are looked at on another CPU, when the slot holds the mark of another packet."""
+    if not linked.marks_work_inwards():
+        pytest.skip("a received packet has no mark where the kernel grants no BPF; status says so")
+    before = linked.datapaths()
+    for name in ("geth0", "child1"):
+        set_mask(name, "1")
+    assert "geth0: carrier, but the interface is under RPS, which loses marks\n" in linked.gpiomux("status")
+    assert mend(linked) == ["~ interface geth0 (tun): rps 1 -> off", "~ interface child1 (tun): rps 1 -> off"]
+    assert linked.datapaths() == before
 
 
 def test_names_that_were_exchanged(linked: Host) -> None:

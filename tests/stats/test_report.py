@@ -64,6 +64,11 @@ def test_a_link_with_carrier_is_good_news() -> None:
             "carrier, but the interface is in a network namespace without a name",
             Tone.WAITING,
         ),
+        (
+            {"interface": {"rps": "3"}},
+            "carrier, but the interface is under RPS, which loses marks",
+            Tone.WAITING,
+        ),
         ({"interface": {"state": "unknown", "why": "not permitted"}}, "carrier", Tone.GOOD),
         ({"datapath": {"state": "starting"}}, "datapath starting", Tone.WAITING),
         ({"datapath": {"state": "failed", "last_exit": "status 3"}}, "datapath failed: status 3", Tone.BAD),

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from gpiomux.stats.report import Tone
 from gpiomux.stats.top import ASCII_BLOCKS, BLOCKS, LEAST_SAMPLES, SAMPLES, bit_rate, sparkline, top_tables
+from tests.cli.answers import interface_status
 
 
 @pytest.mark.parametrize(
@@ -50,7 +51,7 @@ def link(name: str, *, carrier: bool, children: list[dict[str, Any]] | None = No
         "children": children or [],
         "netns": None,
         "mtu": 1500,
-        "interface": {"state": "found", "name": name, "netns": None, "mtu": 1500, "up": True, "addresses": []},
+        "interface": interface_status(name=name, addresses=[]),
     }
 
 
