@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -10,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from gpiomux.config.model import CHANNEL_ELEMENTS
 from tests import traffic
 from tests.e2e.host import Host, links_file
 
@@ -61,6 +64,25 @@ def test_irq_sleeps_and_is_woken_and_busy_never_sleeps(host: Host, ends: tuple[s
     assert counted(host, near)["sleeps"] == first["sleeps"]
     assert host.link(far)["carrier"]
     assert host.datapaths() == before
+
+
+def test_busy_goes_on_without_a_peer_that_reads_no_more(host: Host, tmp_path: Path) -> None:
+    """A channel that stays full is written without regard to its reader after a while, also if nobody ever sleeps."""
+    host.apply(SHM.read_text().replace("/dev/shm/gpiomux-", f"{tmp_path}/"))
+    host.gpiomux("set-poll", "shm0", "busy")
+    far = host.datapaths()["shm1"]
+    os.kill(far, signal.SIGSTOP)
+
+    def is_past_the_end() -> bool:
+        for _ in range(200):
+            traffic.send_datagram(FAR, 9, b"x")
+        (shown,) = json.loads(host.run("ip", "-json", "-stats", "link", "show", "shm0"))
+        return bool(shown["stats64"]["tx"]["packets"] > CHANNEL_ELEMENTS + 100)
+
+    host.wait_for(is_past_the_end, "more elements than the channel has")
+    os.kill(far, signal.SIGCONT)
+    host.wait_for_carrier()
+    assert traffic.echo(FAR, (0, 700, 1400)).wrong == []
 
 
 def test_no_packet_is_lost_while_the_way_of_waiting_changes(host: Host, ends: tuple[str, str]) -> None:
