@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 
 from gpiomux.config import edit, schema
 from gpiomux.config.load import load_file, load_text
-from gpiomux.config.model import Child, Config, Link, Netdev, SimMedium
+from gpiomux.config.model import Child, Config, Link, Netdev, Poll, PollMode, SimMedium
 from gpiomux.config.plain import config_to_plain
-from gpiomux.errors import UsageError
+from gpiomux.config.tuning import MOST_PMTUS
+from gpiomux.errors import ConfigError, UsageError
 from tests.config.strategies import configs, names
 
 if TYPE_CHECKING:
@@ -161,3 +162,61 @@ def test_an_edit_leaves_its_argument_alone(config: Config) -> None:
     edit.add_child(config, "geth0", "x")
     edit.del_child(config, "a")
     assert config.links == before
+
+
+# ---- what a link is tuned with
+
+
+def test_a_path_mtu_is_set_changed_and_taken_away(config: Config) -> None:
+    changed = edit.set_pmtu(edit.set_pmtu(config, "geth1", 9, 1280), "geth1", 7, 600)
+    assert changed.links[1].pmtu == ((7, 600), (9, 1280))
+    assert edit.set_pmtu(changed, "geth1", 7, 600) == changed
+    assert edit.set_pmtu(changed, "geth1", 7, 68).links[1].pmtu == ((7, 68), (9, 1280))
+    assert edit.del_pmtu(edit.del_pmtu(changed, "geth1", 7), "geth1", 9) == config
+
+
+@pytest.mark.parametrize(
+    ("change", "message", "hint"),
+    [
+        (lambda c: edit.set_pmtu(c, "geth1", 0, 1280), "mark 0 is out of range", "use 1..4294967295; 0 means no mark"),
+        (lambda c: edit.set_pmtu(c, "geth1", 7, 67), "a PMTU of 67 bytes is out of range", "use 68..65535"),
+        (lambda c: edit.set_pmtu(c, "geth1", 7, 65536), "a PMTU of 65536 bytes is out of range", "use 68..65535"),
+        (lambda c: edit.set_pmtu(c, "a", 7, 1280), "a is a child of geth1, not a link", "name the link: geth1"),
+        (lambda c: edit.del_pmtu(c, "geth1", 7), "geth1 has no PMTU for mark 7", "marks of geth1 with a PMTU: none"),
+        (lambda c: edit.set_poll(c, "geth1", Poll(budget=0)), "0 is out of range", "use 1..65536"),
+        (lambda c: edit.set_poll(c, "geth1", Poll(idle_us=1_000_001)), "1000001 is out of range", "use 1..1000000"),
+        (
+            lambda c: edit.set_poll(c, "geth1", Poll(mode=PollMode.BUSY, idle_us=5)),
+            "mode busy takes no idle time",
+            "leave out --idle: only auto looks on before it sleeps",
+        ),
+    ],
+)
+def test_what_a_link_cannot_be_tuned_to(
+    config: Config, change: Callable[[Config], Config], message: str, hint: str
+) -> None:
+    with pytest.raises(UsageError) as caught:
+        change(config)
+    assert (caught.value.message, caught.value.hint) == (message, hint)
+
+
+def test_a_link_has_so_many_path_mtus_and_no_more() -> None:
+    near, far = load_file(TWO_LINKS).links
+    full = Config(links=(near, replace(far, pmtu=tuple((mark, 1280) for mark in range(1, MOST_PMTUS + 1)))))
+    assert load_text(json.dumps(config_to_plain(full)), "full.yaml") == full
+    assert edit.set_pmtu(full, "geth1", MOST_PMTUS, 600) != full
+    with pytest.raises(UsageError, match="geth1 has 1024 PMTUs already"):
+        edit.set_pmtu(full, "geth1", MOST_PMTUS + 1, 600)
+    more = config_to_plain(full)
+    more["links"][1]["pmtu"][str(MOST_PMTUS + 1)] = 1280
+    with pytest.raises(ConfigError) as caught:
+        load_text(json.dumps(more), "fuller.yaml")
+    (fault,) = caught.value.faults
+    assert (fault.message, fault.expected) == ("the mapping has 1025 entries", "expected at most 1024")
+
+
+def test_the_way_of_waiting_is_chosen(config: Config) -> None:
+    busy = Poll(mode=PollMode.BUSY, budget=64)
+    changed = edit.set_poll(config, "geth0", busy)
+    assert (changed.links[0].poll, changed.links[1]) == (busy, config.links[1])
+    assert edit.set_poll(changed, "geth0", Poll()) == config
