@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import subprocess
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -184,6 +185,13 @@ def test_the_interface_as_it_is(geth0: Rtnl, sent: list[tuple[Way, list[bytes]]]
     geth0.set_alias("geth0", "mine")
     with pytest.raises(ConflictError, match="the interface geth0 was not made by gpiomux"):
         made(sent)
+
+
+def test_a_renamed_interface_is_known_by_its_tag(geth0: Rtnl, sent: list[tuple[Way, list[bytes]]]) -> None:
+    geth0.set_up("geth0", False)
+    subprocess.run(["ip", "link", "set", "dev", "geth0", "name", "other"], check=True)
+    geth0.set_up("other", True)
+    assert made(sent)[0].interface == "other"
 
 
 def test_without_a_carrier_nothing_would_leave(sent: list[tuple[Way, list[bytes]]]) -> None:
