@@ -359,7 +359,12 @@ end
 
 local function dissect_data(tvb, pinfo, tree, stream, root)
     local position, bytes = tvb(1, 2):uint(), tvb:len() - 5
-    local datagram, result = is_datagram(stream), found[pinfo.number]
+    local result, datagram = found[pinfo.number], nil
+    if result then
+        datagram = result.datagram
+    else
+        datagram = is_datagram(stream)
+    end
     if datagram then
         position = position + tvb(3, 2):uint() * 65536
         tree:add(f.position, tvb(1, 4), position)
@@ -370,7 +375,7 @@ local function dissect_data(tvb, pinfo, tree, stream, root)
     tree:add(f.data, tvb(5))
     if not result then
         result = follow(stream, position, tvb:raw(5), datagram)
-        result.mode = mode_of(stream)
+        result.mode, result.datagram = mode_of(stream), datagram
         found[pinfo.number] = result
     end
     pinfo.cols.info = string.format("data %d, %d bytes", position, bytes)

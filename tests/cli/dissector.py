@@ -35,9 +35,20 @@ def need_tshark() -> None:
         pytest.skip("no tshark")
 
 
-def dissected(path: Path, *fields: str, only: str = "") -> list[list[str]]:
-    """What tshark says of some fields of each frame that passes the display filter `only`."""
-    words = ["tshark", "-X", f"lua_script:{DISSECTOR}", "-r", str(path), "-T", "fields", "-E", "aggregator=,"]
+def dissected(path: Path, *fields: str, only: str = "", passes: int = 1) -> list[list[str]]:
+    """What tshark says of some fields of each frame that passes the display filter `only`, the last time it looks."""
+    words = [
+        "tshark",
+        *(["-2"] if passes == 2 else []),
+        "-X",
+        f"lua_script:{DISSECTOR}",
+        "-r",
+        str(path),
+        "-T",
+        "fields",
+        "-E",
+        "aggregator=,",
+    ]
     words += ["-Y", only] if only else []
     words += [word for field in fields for word in ("-e", field)]
     done = subprocess.run(words, capture_output=True, text=True)

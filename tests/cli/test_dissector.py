@@ -112,6 +112,20 @@ def test_pieces_are_put_together_whatever_their_order(tmp_path: Path) -> None:
     assert dissected(path, "frame.number", only="gpiomux.again") == [[str(len(said) - 1)]]
 
 
+def test_frames_are_shown_alike_a_second_time(tmp_path: Path) -> None:
+    """Wireshark asks for a frame again whenever somebody looks at it, whatever came after it."""
+    record = Record(FIRST | LAST, Packet(7, IPV4).encode()).encode()
+    way = {"mode": 2, "mtu": 1500, "reader": 1, "writer": 2}
+    hellos = [Hello(**way, epoch=number, datagram=bool(number % 2)) for number in (1, 2)]
+    said = [
+        frames.encode(each) for hello in hellos for each in (hello, Data(0, 0, record), Data(len(record), 0, record))
+    ]
+    path = write(tmp_path / "x", *said)
+    once, twice = (dissected(path, *FIELDS, "gpiomux.packet.mark", "ip.src", passes=number) for number in (1, 2))
+    assert once == twice
+    assert [mark for *_, mark, _ in once] == ["", *["0x00000007"] * 2] * 2
+
+
 def test_a_packet_that_another_dissector_cannot_read_hides_no_other(tmp_path: Path) -> None:
     """As a name server's question of one byte, which is what anyone may send to its port."""
     udp = bytes.fromhex("0035 1388 0009 0000 78")
