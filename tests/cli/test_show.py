@@ -110,7 +110,8 @@ def test_a_wrong_command_line_of_plan_is_not_taken_for_changes(run: Run) -> None
 
 
 def test_status_shows_a_table_for_each_link(run: Run, daemon: FakeDaemon) -> None:
-    second = answers.link_status(name="geth1", carrier=False, reason="peer writes 8, this link reads 12", children=[])
+    reason, interface = "peer writes 8, this link reads 12", {"name": "geth1"}
+    second = answers.link_status(name="geth1", carrier=False, reason=reason, children=[], interface=interface)
     daemon.answers["status"] = answers.status(answers.link_status(), second)
     status, out, err = run("status")
     assert (status, err) == (0, "")
@@ -126,7 +127,7 @@ def test_status_shows_a_table_for_each_link(run: Run, daemon: FakeDaemon) -> Non
         "  lines         asleep, 2 interrupts, 900 polls, words in 300, out 301\n"
         "  marks         bpf-tcx\n"
         "  datapath      pid 4242, up 1 min 5 s\n"
-        "  child child1  mark 7\n"
+        "  child child1  mark 7, up\n"
         "\n"
         "geth1: no carrier: peer writes 8, this link reads 12\n"
         "  mode       net_hdr, mtu 1500\n"
