@@ -264,7 +264,8 @@ class ChannelPump:
         """
         if kind != PACKET:
             raise UsageError(
-                f"a link of medium shm has nothing of the kind {kind}: what crosses it is packets, as they are"
+                f"a link of medium shm has nothing of the kind {kind}: what crosses it is packets, as they are",
+                hint="tcpdump on its interface shows them",
             )
         self.interfaces.tap = recorder
 

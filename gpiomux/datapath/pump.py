@@ -16,7 +16,6 @@ from gpiomux.datapath import recorder as recorders
 from gpiomux.datapath.edges import Edges
 from gpiomux.datapath.interfaces import Interfaces
 from gpiomux.datapath.polling import STUCK_NS, Polling
-from gpiomux.errors import UsageError
 from gpiomux.lines.handshake import Handshake
 from gpiomux.lines.noted import NotedLines
 from gpiomux.wire.endpoint import Endpoint, Settings
@@ -222,11 +221,7 @@ class Pump:
         self.endpoint.set_mtu(mtu)
 
     def set_tap(self, kind: str, recorder: Recorder | None) -> None:
-        """Hand everything of a kind to `recorder` from now on; None: to nobody.
-
-        Raises:
-            UsageError: the link has nothing of that kind.
-        """
+        """Hand everything of a kind, which is one of `KINDS`, to `recorder` from now on; None: to nobody."""
         match kind:
             case recorders.PACKET:
                 self.interfaces.tap = recorder
@@ -234,8 +229,6 @@ class Pump:
                 self.endpoint.set_tap(recorder)
             case recorders.LEVELS:
                 self._note_levels(recorder)
-            case _:
-                raise UsageError(f"a link of code handshake has nothing of the kind {kind}")
 
     def _note_levels(self, recorder: Recorder | None) -> None:
         self._noted = None if recorder is None else NotedLines(self._driver, self._lines, recorder.levels)

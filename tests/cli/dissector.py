@@ -37,18 +37,8 @@ def need_tshark() -> None:
 
 def dissected(path: Path, *fields: str, only: str = "", passes: int = 1) -> list[list[str]]:
     """What tshark says of some fields of each frame that passes the display filter `only`, the last time it looks."""
-    words = [
-        "tshark",
-        *(["-2"] if passes == 2 else []),
-        "-X",
-        f"lua_script:{DISSECTOR}",
-        "-r",
-        str(path),
-        "-T",
-        "fields",
-        "-E",
-        "aggregator=,",
-    ]
+    words = ["tshark", *(["-2"] if passes == 2 else []), "-X", f"lua_script:{DISSECTOR}", "-r", str(path)]
+    words += ["-T", "fields", "-E", "aggregator=,"]
     words += ["-Y", only] if only else []
     words += [word for field in fields for word in ("-e", field)]
     done = subprocess.run(words, capture_output=True, text=True)
