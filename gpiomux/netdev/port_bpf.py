@@ -12,6 +12,7 @@ from gpiomux.netdev.tuntap import BUFFER_BYTES, set_carrier, set_send_buffer
 
 _TAG = struct.Struct("!HH")
 _MARK = struct.Struct("=I")
+_IS_WRITING = bpf.IS_WRITING  # used for each packet
 
 
 class BpfPort:
@@ -59,7 +60,7 @@ class BpfPort:
         """See `PacketPort.write`."""
         # The kernel runs the ingress program within the write, so the slot is this packet's alone; it is emptied for
         # the sake of packets that another interface redirects here (tc mirred), which come at any time.
-        self._slot[0] = mark | bpf.IS_WRITING
+        self._slot[0] = mark | _IS_WRITING
         try:
             if self._start:
                 os.writev(self._tun, (b"\0\0", packet))  # flags; the protocol is what `packet` begins with

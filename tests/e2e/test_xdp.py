@@ -34,7 +34,7 @@ LOADERS = ("bpftool", "xdp-loader")
 
 @pytest.fixture(autouse=True)
 def may_load_programs() -> None:
-    """Programs are for root on the machine itself; in a user namespace there are none (see the test below)."""
+    """Programs are for root on the machine itself; for others see test_xdp_ordinary_user.py."""
     refusal = refusal_of("bpf-tcx")
     if refusal is not None:
         pytest.skip(f"no BPF program can be loaded here: {refusal}")
@@ -188,7 +188,9 @@ def test_a_program_of_iproute2_is_shown_and_left_alone(host: Host, tmp_path: Pat
     assert attached(host, "geth0") == standing
     host.run("ip", "link", "set", "dev", "geth0", word, "off")
     host.gpiomux("xdp", "attach", "geth0", "drop", "--mode", mode)
+    assert host.ask("xdp", "show", "nowhere").exit_status == 2
     host.run("ip", "link", "set", "dev", "geth0", word, "off")  # somebody takes ours away
+    assert host.ask("status", "--diff").output == f"+ xdp drop on geth0 ({mode})\n"
     assert host.gpiomux("apply", "--reset-overlay", host.file(ETH)) == "nothing to do\n"
 
 

@@ -15,7 +15,7 @@ from gpiomux.netdev.inside import entered
 from gpiomux.netdev.port_bpf import BpfPort
 from gpiomux.netdev.rtnl import Rtnl
 from gpiomux.netdev.xdp import NO_PROGRAM, open_program
-from tests.netdev.ends import UDP_BYTES, End, arrival
+from tests.netdev.ends import UDP_BYTES, End, arrival, need
 
 pytestmark = pytest.mark.netns
 
@@ -81,6 +81,7 @@ def test_the_slot_is_empty_after_a_write(method: str) -> None:
 @methods
 @pytest.mark.parametrize(("kind", "mode"), [("tap", "native"), ("tap", "generic"), ("tun", "generic")])
 def test_what_xdp_keeps_from_the_stack_is_not_reached(method: str, kind: str, mode: str) -> None:
+    need(method)
     program = open_program("drop", None)
     try:
         with End(kind, method) as end, Rtnl(None) as rtnl:
