@@ -25,12 +25,30 @@ if TYPE_CHECKING:
 SIGN_COLOURS = {"+": 32, "-": 31, "~": 33}
 """Green, red, yellow, as a terminal numbers them (ECMA-48, SGR)."""
 BAR_COLUMNS = 30
+NO_TERMINAL_COLUMNS = 132
 TONE_STYLES = {"plain": "bold", "good": "bold green", "waiting": "bold yellow", "bad": "bold red"}
 
 
 def on_terminal(stream: TextIO | None) -> bool:
     """Tell whether a person is looking; a stream that was closed before we started is None."""
     return stream is not None and stream.isatty()
+
+
+def columns() -> int:
+    """How wide the terminal is now; where nobody is looking, wide enough."""
+    try:
+        return os.get_terminal_size(sys.stdout.fileno()).columns
+    except OSError:
+        return NO_TERMINAL_COLUMNS
+
+
+def can_write(text: str) -> bool:
+    """Tell whether standard output has these characters."""
+    try:
+        text.encode(sys.stdout.encoding or "ascii")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def visible(text: str) -> str:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import sys
 import time
 from collections import deque
 
-from gpiomux.cli import ask
+from gpiomux.cli import ask, output
 from gpiomux.cli.redrawn import Redrawn, pause
 from gpiomux.stats import counted
 from gpiomux.stats import top as at_a_glance
@@ -18,7 +16,6 @@ if TYPE_CHECKING:
 
 INTERVAL_S = 1
 """Between two looks."""
-NO_TERMINAL_COLUMNS = 132
 
 
 def top(interval: int | None, count: int | None) -> int:
@@ -31,7 +28,7 @@ def top(interval: int | None, count: int | None) -> int:
     shown = Redrawn()
     past: deque[dict[str, Any]] = deque(maxlen=at_a_glance.SAMPLES)
     before: tuple[dict[str, Any], float] | None = None
-    blocks = at_a_glance.BLOCKS if _can_write(at_a_glance.BLOCKS) else at_a_glance.ASCII_BLOCKS
+    blocks = at_a_glance.BLOCKS if output.can_write(at_a_glance.BLOCKS) else at_a_glance.ASCII_BLOCKS
     while True:
         with ask.keeper("top") as daemon:
             status, stats = daemon.ask("status"), daemon.ask("stats", {"total": True})
@@ -39,25 +36,8 @@ def top(interval: int | None, count: int | None) -> int:
         if before is not None:
             past.append(counted.rates(before[0], stats, now_s - before[1]))
         before = stats, now_s
-        shown.show(at_a_glance.top_tables(status, past, columns=_columns(), blocks=blocks))
+        shown.show(at_a_glance.top_tables(status, past, columns=output.columns(), blocks=blocks))
         left = None if left is None else left - 1
         if left == 0:
             return 0
         pause(interval_s)
-
-
-def _columns() -> int:
-    """How wide the terminal is; it may change at any time."""
-    try:
-        return os.get_terminal_size(sys.stdout.fileno()).columns
-    except OSError:
-        return NO_TERMINAL_COLUMNS
-
-
-def _can_write(text: str) -> bool:
-    """Whether standard output has these characters."""
-    try:
-        text.encode(sys.stdout.encoding or "ascii")
-    except UnicodeEncodeError:
-        return False
-    return True

@@ -126,6 +126,21 @@ _TABLE = (
         ),
     ),
     Verb(
+        name="scope",
+        help="Show the waveform of a running link's lines, with its words and frames.\n\n"
+        "Without a file it is drawn here. Ctrl-C ends it early.",
+        performs="scope:scope",
+        arguments=(_LINK,),
+        options=(
+            Option(name="--seconds", metavar="S", bounds=(1, 3600), help="Look for so long."),
+            Option(name="--words", metavar="N", bounds=(1, 100_000), help="Look until so many were moved; none: 100."),
+            Option(
+                name="--output", short="-o", metavar="VCD_FILE", help="Write it for GTKWave or PulseView instead."
+            ),
+            Option(name="--png", metavar="PNG_FILE", help="Draw a picture into a file instead."),
+        ),
+    ),
+    Verb(
         name="metrics",
         help="Print all counters as OpenMetrics text, for Prometheus.\n\nThey grow on when stats are reset.",
         performs="metrics:metrics",
