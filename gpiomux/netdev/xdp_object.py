@@ -106,7 +106,6 @@ def load_object(path: str, name: str | None) -> OpenProgram:
             fd = os.dup(libbpf.bpf_program__fd(program))
         finally:
             libbpf.bpf_object__close(opened)
-    os.set_inheritable(fd, False)
     return OpenProgram(fd=fd, digest=digest_of(content))
 
 
