@@ -168,6 +168,8 @@ def test_what_an_interface_that_is_down_loses_is_dropped_to_both(host: Host, mod
 
 def test_what_the_kernel_drops_before_it_is_read_is_sent_to_neither(host: Host) -> None:
     host.apply(with_children("net_hdr"))
+    if not host.marks_work_inwards():
+        pytest.skip("without BPF packets are read from a packet socket, whose queue is not that of the interface")
     compared = Compared(host)
     while kernel(host, "geth0")["tx_dropped"] == 0:
         send("net_hdr", "geth0", [1] * 2000)

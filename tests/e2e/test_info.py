@@ -16,6 +16,8 @@ from tests.e2e.test_counters import send
 from tests.e2e.test_gpiosk import PAIR
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.e2e.host import Host
 
 pytestmark = pytest.mark.netns
@@ -41,8 +43,10 @@ def info(host: Host, link: str) -> dict[str, str]:
     ],
     ids=["handshake", "gpiosk", "shm"],
 )
-def test_info_is_what_the_machine_has(host: Host, text: str, link: str, expected: dict[str, str]) -> None:
-    host.apply(text)
+def test_info_is_what_the_machine_has(
+    host: Host, tmp_path: Path, text: str, link: str, expected: dict[str, str]
+) -> None:
+    host.apply(text.replace("/dev/shm", str(tmp_path)))
     told = info(host, link)
     status = host.link(link)
     (seen,) = json.loads(host.run("ip", "-d", "-json", "link", "show", "dev", link, netns=status["netns"]))
@@ -53,7 +57,7 @@ def test_info_is_what_the_machine_has(host: Host, text: str, link: str, expected
     assert told["datapath"].startswith(f"pid {status['datapath']['pid']},")
     assert expected.items() <= told.items()
     if link == "shm0":
-        assert told["channel.out"] == "/dev/shm/gpiomux-a"
+        assert told["channel.out"] == f"{tmp_path}/gpiomux-a"
         assert told["ring.in"].endswith(" of 1024 elements")
     (version,) = host.gpiomux("--version").split()[1:]
     assert told["version"] == version
