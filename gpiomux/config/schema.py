@@ -153,22 +153,27 @@ def _findings(error: ValidationError) -> Iterator[Finding]:
 
 
 def _unknown_keys(path: Path, mapping: dict[str, object]) -> Iterator[Finding]:
-    """Every key that the schema does not know, with the nearest known one that is not there yet."""
-    known = properties_at(path)
+    """Every key that the schema does not know, with why there is none, or the nearest known one not there yet."""
+    known, reasons = properties_at(path), _schema_at(path).get("x-unknown", {})
     for key in mapping:
         if key not in known:
             suggestion = wording.nearest(key, [name for name in known if name not in mapping])
-            expected = f"did you mean {quoted(suggestion)}?" if suggestion else wording.one_of(known)
+            other = f"did you mean {quoted(suggestion)}?" if suggestion else wording.one_of(known)
+            expected = reasons.get(key, other)
             yield Finding((*path, key), f"key {quoted(key)} is unknown", expected, at_key=True, suggestion=suggestion)
 
 
 def properties_at(path: Path) -> dict[str, Any]:
     """The properties that the schema knows at a place of the document, references followed, by name."""
+    return {name: _followed(about) for name, about in _schema_at(path)["properties"].items()}
+
+
+def _schema_at(path: Path) -> dict[str, Any]:
     schema = load_schema()
     for step in path:
         below = schema["items"] if isinstance(step, int) else schema["properties"][step]
         schema = _followed(below)
-    return {name: _followed(about) for name, about in schema["properties"].items()}
+    return schema
 
 
 def _followed(schema: dict[str, Any]) -> dict[str, Any]:
