@@ -1,4 +1,4 @@
-"""The verbs for children and marks: they change the running links, and with --persist the file these came from."""
+"""The verbs that change what runs: children, marks, PMTUs, polling, XDP; and with --persist the file it came from."""
 
 from __future__ import annotations
 
