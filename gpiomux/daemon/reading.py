@@ -19,6 +19,7 @@ from gpiomux.daemon.boottime import now_s
 from gpiomux.daemon.drift import foreign_notes
 from gpiomux.daemon.info import link_info
 from gpiomux.daemon.looking import look, plan_to_plain, prepared_plan
+from gpiomux.daemon.rates import Rates
 from gpiomux.daemon.successor import require_settled, successor
 from gpiomux.daemon.whereabouts import interface_to_plain, present
 from gpiomux.errors import MachineError
@@ -66,6 +67,7 @@ class Reading:
         self._rundir = rundir
         self._since_s = daemon_since_s
         self._datapaths = Datapaths(rundir)
+        self._rates = Rates()
 
     def answer(self, request: Request, record: Record, attempts: Mapping[str, Attempt]) -> dict[str, Any]:
         """Answer a request with one of the reading verbs.
@@ -98,7 +100,11 @@ class Reading:
                 found = self._present(record.config)
                 programs = self._programs_seen(links, found)
                 now = [
-                    _status(link, attempts.get(link.name), reports.get(link.name), found, programs) for link in links
+                    {
+                        **_status(link, attempts.get(link.name), reports.get(link.name), found, programs),
+                        "traffic": self._rates.traffic(link.name, reports.get(link.name)),
+                    }
+                    for link in links
                 ]
                 return {"daemon": self._daemon(), "applied": self._applied(record), "links": now}
             case "stats":
@@ -128,7 +134,8 @@ class Reading:
         counted = self._datapaths.ask(name, {"do": "stats"}) if isinstance(told, dict) else None
         found = self._present(config)
         now = _status(link, attempts.get(name), told, found, self._programs_seen([link], found))
-        return {**now, **link_info(self._rundir, link, told, counted)}
+        traffic = self._rates.traffic(name, told)
+        return {**now, "traffic": traffic, **link_info(self._rundir, link, told, counted)}
 
     def _present(self, applied: Config) -> Observed | MachineError:
         """The interfaces as they are now, or why they cannot be seen: who may not enter a namespace sees the rest."""

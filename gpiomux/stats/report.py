@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     Answer = dict[str, Any]
 
 
+_PREFIXES = ("", "k", "M", "G", "T")
+
+
 class Tone(StrEnum):
     """How good a piece of news is; a terminal shows it as a colour."""
 
@@ -94,6 +97,7 @@ def _link_table(link: Answer) -> Table:
         ("medium", f"{link['medium']}, wire {link['wire']}" if link["wire"] else link["medium"]),
         ("interface", interface_words(link)),
         ("peer", peer_words(link["peer"])),
+        *((("traffic", traffic_words(link["traffic"])),) if link["traffic"] else ()),
         *((("xdp", program_words(link["xdp"])),) if link["xdp"] else ()),
         *((("lines", _lines(link["line"])),) if link["line"] else ()),
         *((("channels", _channels(link["channel"])),) if link["channel"] else ()),
@@ -131,6 +135,22 @@ def peer_words(peer: Answer | None) -> str:
         f"{peer['mode']}, mtu {peer['mtu']}, "
         f"reads {peer['reader']:#x}, writes {peer['writer']:#x}, epoch {epoch_words(peer['epoch'])}"
     )
+
+
+def traffic_words(traffic: Answer) -> str:
+    """How fast a link goes, and what it has lost."""
+    rates = f"in {bit_rate(traffic['rx_bytes_per_s'])}, out {bit_rate(traffic['tx_bytes_per_s'])}"
+    errors, dropped = traffic["errors"], traffic["dropped"]
+    return f"{rates}, in the last {duration(traffic['over_s'])}; {errors} errors, {dropped} dropped"
+
+
+def bit_rate(bytes_per_s: int) -> str:
+    """A rate as people speak of networks, for example `12.3 kbit/s`."""
+    rate, prefix = float(bytes_per_s * 8), 0
+    while rate >= 999.5 and prefix < len(_PREFIXES) - 1:
+        rate, prefix = rate / 1000, prefix + 1
+    digits = 0 if prefix == 0 or rate >= 99.95 else 1
+    return f"{rate:.{digits}f} {_PREFIXES[prefix]}bit/s"
 
 
 def _lines(line: Answer) -> str:

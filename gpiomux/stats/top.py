@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gpiomux.stats.report import Table, Tone, condition, daemon_line
+from gpiomux.stats.report import Table, Tone, bit_rate, condition, daemon_line
 
 TYPE_CHECKING = False  # as of `typing`, whose import a short command can do without
 if TYPE_CHECKING:
@@ -20,7 +20,6 @@ SAMPLES = 30
 LEAST_SAMPLES = 8
 _OTHER_COLUMNS = 84
 """What a table takes beside the past of both directions, with short names."""
-_PREFIXES = ("", "k", "M", "G", "T")
 _ERRORS = ("_errors", "_unknown", "_overruns", "_incompatible")
 _DROPS = ("_dropped", "_full", "_too_big")
 _TONES = {Tone.BAD: 0, Tone.WAITING: 1, Tone.GOOD: 2, Tone.PLAIN: 3}
@@ -67,15 +66,6 @@ def sparkline(values: Sequence[int], blocks: str = BLOCKS) -> str:
     """Values as a line of blocks, each as high as its share of the greatest; zero is empty."""
     most, highest = max(values, default=0), len(blocks) - 1
     return "".join(" " if not value else blocks[round(highest * value / most)] for value in values)
-
-
-def bit_rate(bytes_per_s: int) -> str:
-    """A rate as people speak of networks, for example `12.3 kbit/s`."""
-    rate, prefix = float(bytes_per_s * 8), 0
-    while rate >= 999.5 and prefix < len(_PREFIXES) - 1:
-        rate, prefix = rate / 1000, prefix + 1
-    digits = 0 if prefix == 0 or rate >= 99.95 else 1
-    return f"{rate:.{digits}f} {_PREFIXES[prefix]}bit/s"
 
 
 def _history(link: str, past: Sequence[Answer]) -> list[Answer]:

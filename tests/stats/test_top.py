@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gpiomux.stats.report import Tone
-from gpiomux.stats.top import ASCII_BLOCKS, BLOCKS, LEAST_SAMPLES, SAMPLES, bit_rate, sparkline, top_tables
+from gpiomux.stats.report import Tone, bit_rate
+from gpiomux.stats.top import ASCII_BLOCKS, BLOCKS, LEAST_SAMPLES, SAMPLES, sparkline, top_tables
 from tests.cli.answers import interface_status
 
 
