@@ -25,6 +25,10 @@ help: ## List the targets.
 demo: $(RUNTIME) ## Carry packets over simulated lines in namespaces of its own, and show it; needs no root.
 	$(VENV)/bin/python -m tests.demo.demo
 
+.PHONY: shell
+shell: $(RUNTIME) ## Open a shell to try gpiomux in, in namespaces of its own; needs no root.
+	@$(VENV)/bin/python -m tests.demo.shell
+
 .PHONY: test
 test: $(DEV) ## Run all tests that need no test kernel. ARGS="-k wire" passes options to pytest.
 	$(VENV)/bin/python -m pytest $(ARGS)

@@ -205,14 +205,20 @@ def leftovers() -> list[str]:
 
 
 def clean_up() -> None:
-    """After a failed step: take down what can be taken down properly, then the rest by force."""
-    with contextlib.suppress(StepError, OSError):
-        gpiomux("down", show=False)
+    """After a failed step: show what the daemon said, and take everything down."""
     log = RUN_DIRECTORY / "gpiomuxd.log"
     if log.exists():
         say("  gpiomuxd's last words:")
         for line in log.read_text(errors="replace").splitlines()[-20:]:
             say(f"    {line}")
+    take_down()
+
+
+def take_down() -> None:
+    """Take down what can be taken down properly, then the rest by force."""
+    if RUN_DIRECTORY.exists():
+        with contextlib.suppress(StepError, OSError):
+            gpiomux("down", show=False)
     for pid in namespaces.child_processes():
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
@@ -222,32 +228,35 @@ def clean_up() -> None:
     shutil.rmtree(RUN_DIRECTORY, ignore_errors=True)
 
 
-def prepare() -> None:
+def prepare(target: str) -> None:
     """Enter the private world, or say exactly what to do about it.
+
+    Args:
+        target: what the user has asked `make` for.
 
     Raises:
         SystemExit: this machine does not let the caller; the text is for standard error.
     """
     if shutil.which("ip") is None:
-        sys.exit("gpiomux demo: there is no `ip` in PATH. On Debian and Ubuntu: sudo apt-get install iproute2")
+        sys.exit(f"gpiomux {target}: there is no `ip` in PATH. On Debian and Ubuntu: sudo apt-get install iproute2")
     try:
         namespaces.enter_private()
         namespaces.reap_orphans()
     except OSError as err:
         sys.exit(
-            f"gpiomux demo: this user may not make namespaces of its own ({err.strerror}). Run it as root"
-            " (sudo make demo), or allow it: sudo sysctl kernel.unprivileged_userns_clone=1 (Debian) or"
+            f"gpiomux {target}: this user may not make namespaces of its own ({err.strerror}). Run it as root"
+            f" (sudo make {target}), or allow it: sudo sysctl kernel.unprivileged_userns_clone=1 (Debian) or"
             " sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0 (Ubuntu)"
         )
     if refusal := namespaces.tun_refusal():
-        sys.exit(f"gpiomux demo: {refusal}")
+        sys.exit(f"gpiomux {target}: {refusal}")
 
 
 def main() -> int:
     """Perform every step; the exit status."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a tick that the locale cannot write is no reason to fail
-    prepare()
+    prepare("demo")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     held = 0
     try:
