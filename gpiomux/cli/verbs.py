@@ -118,7 +118,7 @@ _TABLE = (
     ),
     Verb(
         name="top",
-        help="Show how links are and how fast they go, again and again, until Ctrl-C.",
+        help="Show all links at a glance.\n\nAgain and again, with the rates of the last moments, until Ctrl-C.",
         performs="top:top",
         options=(
             Option(name="--interval", metavar="SECONDS", bounds=(1, 3600), help="Between two looks; none: 1."),
@@ -127,8 +127,8 @@ _TABLE = (
     ),
     Verb(
         name="scope",
-        help="Show the waveform of a running link's lines, with its words and frames.\n\n"
-        "Without a file it is drawn here. Ctrl-C ends it early.",
+        help="Show the waveform of a running link's lines.\n\n"
+        "With its words and frames. Without a file it is drawn here. Ctrl-C ends it early.",
         performs="scope:scope",
         arguments=(_LINK,),
         options=(
@@ -356,7 +356,7 @@ _TABLE = (
     ),
     Verb(
         name="completion",
-        help="Print the script that makes a shell complete command lines of gpiomux.",
+        help="Print the script that completes command lines in a shell.",
         performs="completion:completion",
         arguments=(Argument(metavar="SHELL", help="bash, zsh or fish.", offers=("bash", "zsh", "fish")),),
     ),

@@ -20,6 +20,7 @@ def link_status(**changes: Any) -> dict[str, Any]:
         "reason": "",
         "peer": {"epoch": 0xBEEF, "reader": 0x8, "writer": 0x12, "mode": "net_hdr", "mtu": 1500},
         "epoch": 0xF00D,
+        "traffic": {"rx_bytes_per_s": 125, "tx_bytes_per_s": 0, "over_s": 4.0, "errors": 1, "dropped": 0},
         "marks": {"method": "bpf-tcx", "limits": ""},
         "datapath": {**datapath, **changes.pop("datapath", {})},
         "children": [child_status()],

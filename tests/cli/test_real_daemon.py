@@ -87,7 +87,7 @@ def test_show_is_what_runs_with_what_was_added(tmp_path: Path) -> None:
     assert perform("plan", "-", stdin=shown.out) == (0, "nothing to do\n", "")
     status = json.loads(perform("status", "--json").out)
     assert [child["name"] for child in status["links"][0]["children"]] == ["child1"]
-    assert "  child child1  mark 7\n" in perform("status").out
+    assert "  child child1  mark 7, up\n" in perform("status").out
     assert {"geth0", "child1"} == set(json.loads(perform("stats", "--json").out)["links"][0]["interfaces"])
 
 

@@ -59,6 +59,7 @@ REPORT: dict[str, Any] = {
     "peer": {"epoch": 5, "reader": 2, "writer": 1, "mode": "net_hdr", "mtu": 1400},
     "marks_method": "packet-socket",
     "marks_limits": "received packets have mark 0",
+    "counters": {"rx_bytes": 1000, "tx_bytes": 100, "rx_crc_errors": 2, "tx_dropped": 1},
     "line": LINE,
     "since_reset": {
         "counters": {"tx_packets": 3},
@@ -142,6 +143,7 @@ def test_status_of_a_link_that_runs(monkeypatch: pytest.MonkeyPatch) -> None:
         ],
         "line": LINE,
         "channel": {},
+        "traffic": {"rx_bytes_per_s": 80, "tx_bytes_per_s": 8, "over_s": 12.5, "errors": 2, "dropped": 1},
     }
     assert (answer["links"][1]["netns"], answer["links"][1]["up"]) == ("far", False)
     assert len(status_tables(answer)) == 2

@@ -31,6 +31,7 @@ def test_a_link_with_carrier_is_good_news() -> None:
         "medium": "sim, wire cable0",
         "interface": "up, 10.10.0.1/24",
         "peer": "net_hdr, mtu 1500, reads 0x8, writes 0x12, epoch 0xbeef",
+        "traffic": "in 1.0 kbit/s, out 0 bit/s, in the last 4 s; 1 errors, 0 dropped",
         "lines": "asleep, 2 interrupts, 900 polls, words in 300, out 301",
         "marks": "bpf-tcx",
         "datapath": "pid 4242, up 1 min 5 s",
