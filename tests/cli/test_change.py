@@ -212,4 +212,4 @@ def test_a_socket_that_cannot_be_reached_is_told_apart_from_no_daemon(run: Run, 
     rundir.root.write_text("no directory")
     status, out, err = run("down")
     assert (status, out) == (3, "")
-    assert err == f"gpiomux: cannot reach gpiomuxd at {rundir.control_socket}: Not a directory\n"
+    assert err.startswith(f"gpiomux: cannot reach gpiomuxd at {rundir.control_socket}: Not a directory\n  hint: ")

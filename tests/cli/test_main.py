@@ -117,7 +117,8 @@ def test_a_file_without_end_is_refused(run: Run) -> None:
 )
 def test_each_error_has_its_status(run: Run, daemon: FakeDaemon, error: errors.GpiomuxError, status: int) -> None:
     daemon.answers["status"] = error
-    assert run("status") == (status, "", "gpiomux: geth7: no such link\n")
+    hint = f"  hint: {error.hint}\n" if error.hint else ""
+    assert run("status") == (status, "", f"gpiomux: geth7: no such link\n{hint}")
 
 
 def test_what_the_daemon_says_cannot_drive_the_terminal(run: Run, daemon: FakeDaemon) -> None:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from gpiomux.control.messages import (
     EDIT_VERBS,
+    EXAMINING_VERBS,
     MAX_REQUEST_BYTES,
     OPTIONAL,
     READING_VERBS,
@@ -195,6 +196,7 @@ def test_kinds_of_verbs_are_verbs() -> None:
     assert RUNNING_VERBS < set(VERBS)
     assert all("link" in VERBS[verb] for verb in RUNNING_VERBS - {"generate"})
     assert not READING_VERBS & EDIT_VERBS
+    assert EXAMINING_VERBS < set(VERBS) - READING_VERBS - RUNNING_VERBS - EDIT_VERBS
     assert not RUNNING_VERBS & (READING_VERBS | EDIT_VERBS)
     assert set(OPTIONAL) < {name for kinds in VERBS.values() for name in kinds}
 
