@@ -34,8 +34,8 @@ LOOP = "this link hears itself: its out lines lead to its own in lines"
 
 
 def show_id(protocol_id: int) -> str:
-    """A protocol id for people: small ones in decimal, others in hexadecimal."""
-    return str(protocol_id) if protocol_id < 1 << 16 else hex(protocol_id)
+    """A protocol id for people, as configurations have it."""
+    return hex(protocol_id)
 
 
 def mode_name(mode: int) -> str:

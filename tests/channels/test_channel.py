@@ -108,7 +108,7 @@ def test_a_region_without_room_for_one_element_is_not_written() -> None:
     ("at", "value", "fault"),
     [
         (0, 1, "holds no SHMStream version 2"),
-        (16, 8, "peer writes 8, this link reads 0xbeefbeefbeef"),
+        (16, 8, "peer writes 0x8, this link reads 0xbeefbeefbeef"),
         (24, 0, "4 elements of 0 bytes in a channel of 76 bytes"),
         (24, 4, "4 elements of 4 bytes in a channel of 76 bytes"),
         (32, 0, "0 elements of 3 bytes"),

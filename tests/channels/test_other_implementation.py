@@ -107,7 +107,7 @@ def test_we_read_what_it_writes(peer: Peer, reader: ChannelReader) -> None:
     assert [reader.read(), reader.read()] == [Outcome.EPOCH_CHANGED, b"\x01\x02\x03\x04"]
     peer.say("start 13 2 9")
     assert reader.read() is Outcome.INCOMPATIBLE
-    assert reader.fault == "peer writes 19, this link reads 0xbeefbeefbeef"
+    assert reader.fault == "peer writes 0x13, this link reads 0xbeefbeefbeef"
 
 
 def test_it_reads_what_we_write(peer: Peer, writer: ChannelWriter) -> None:

@@ -110,7 +110,7 @@ def test_a_wrong_command_line_of_plan_is_not_taken_for_changes(run: Run) -> None
 
 
 def test_status_shows_a_table_for_each_link(run: Run, daemon: FakeDaemon) -> None:
-    reason, interface = "peer writes 8, this link reads 12", {"name": "geth1"}
+    reason, interface = "peer writes 0x8, this link reads 0xc", {"name": "geth1"}
     second = answers.link_status(name="geth1", carrier=False, reason=reason, children=[], interface=interface)
     daemon.answers["status"] = answers.status(answers.link_status(), second)
     status, out, err = run("status")
@@ -130,7 +130,7 @@ def test_status_shows_a_table_for_each_link(run: Run, daemon: FakeDaemon) -> Non
         "  datapath      pid 4242, up 1 min 5 s\n"
         "  child child1  mark 7, up\n"
         "\n"
-        "geth1: no carrier: peer writes 8, this link reads 12\n"
+        "geth1: no carrier: peer writes 0x8, this link reads 0xc\n"
         "  mode       net_hdr, mtu 1500\n"
         "  medium     sim, wire cable0\n"
         "  interface  up, 10.10.0.1/24\n"

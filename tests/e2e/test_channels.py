@@ -144,7 +144,7 @@ def test_a_peer_that_does_not_fit_is_named(host: Host, shm: Path) -> None:
     says(host, "nobody writes the channel that this link reads")
     with mapped(shm / "b") as memory, writing(memory) as writer:
         writer.start(protocol=0x13, element_bytes=ELEMENT_BYTES, epoch=1)
-        says(host, "peer writes 19, this link reads 18")
+        says(host, "peer writes 0x13, this link reads 0x12")
         writer.start(protocol=0x12, element_bytes=ELEMENT_BYTES, epoch=2)
         says(host, "")
         writer.stop()

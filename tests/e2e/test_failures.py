@@ -76,7 +76,7 @@ def test_the_new_datapath_knows_the_marks(host: Host) -> None:
 def test_protocol_ids_that_do_not_match(host: Host) -> None:
     text = links_file(near_protocol="{reader: 12, writer: 7}", far_protocol="{reader: 7, writer: 8}")
     host.gpiomux("apply", host.file(text))
-    expected = "peer writes 8, this link reads 12"
+    expected = "peer writes 0x8, this link reads 0xc"
     host.wait_for(lambda: expected in host.link("geth0")["reason"], expected)
     assert expected in host.gpiomux("status")
     for name, netns in (("geth0", None), ("geth1", "far")):

@@ -62,10 +62,10 @@ def test_without_faults_nothing_is_lost_and_nothing_damaged(host: Host, delivery
 
 def test_ends_that_do_not_fit_are_found(host: Host) -> None:
     host.gpiomux("apply", host.file(links_file(far_protocol="{reader: 0x8, writer: 0x13}")))
-    host.wait_for(lambda: "peer writes 19" in host.link("geth0")["reason"], "the ends have met")
+    host.wait_for(lambda: "peer writes 0x13" in host.link("geth0")["reason"], "the ends have met")
     told = probed(host, "--count", "3")
     assert (told["transmitted"], told["received"]) == (3, 3)
-    assert told["explanation"].startswith("there are replies, but no carrier: peer writes 19")
+    assert told["explanation"].startswith("there are replies, but no carrier: peer writes 0x13")
     assert not host.link("geth0")["carrier"]
 
 

@@ -100,7 +100,7 @@ def test_a_datapath_that_was_started_again_begins_at_one() -> None:
     [
         ({}, "of a version that knows none"),
         ({"waiting": 1}, "nobody takes the words"),
-        ({"hears_us": False, "reason": "peer writes 8, this link reads 1"}, "answers no probe: peer writes 8"),
+        ({"hears_us": False, "reason": "peer writes 0x8, this link reads 0x1"}, "answers no probe: peer writes 0x8"),
         ({"hears_us": False, "heard": False, "reason": "peer silent"}, "there is no peer: peer silent"),
     ],
 )

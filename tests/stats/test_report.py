@@ -43,8 +43,8 @@ def test_a_link_with_carrier_is_good_news() -> None:
     ("changes", "note", "tone"),
     [
         (
-            {"carrier": False, "reason": "peer writes 8, this link reads 12"},
-            "no carrier: peer writes 8, this link reads 12",
+            {"carrier": False, "reason": "peer writes 0x8, this link reads 0xc"},
+            "no carrier: peer writes 0x8, this link reads 0xc",
             Tone.BAD,
         ),
         ({"carrier": False, "reason": ""}, "no carrier", Tone.BAD),

@@ -107,8 +107,8 @@ def test_data_that_overtakes_a_lost_hello_is_not_lost() -> None:
 def test_ends_that_do_not_fit_have_no_carrier() -> None:
     client, server = client_and_server(server=replace(facing(SETTINGS), writer=8))
     roundtrip(client, server)
-    assert client.peering.reason == "peer writes 8, this link reads 1"
-    assert server.peering.reason == "peer reads 1, this link writes 8"
+    assert client.peering.reason == "peer writes 0x8, this link reads 0x1"
+    assert server.peering.reason == "peer reads 0x1, this link writes 0x8"
     assert events(client) == events(server) == []
 
 

@@ -49,11 +49,11 @@ def up() -> Peering:
 @pytest.mark.parametrize(
     ("changes", "text"),
     [
-        ({"writer": 8}, "peer writes 8, this link reads 12"),
-        ({"writer": 8, "reader": 12}, "peer reads 12 and writes 8, as this link does: they must be crosswise"),
-        ({"writer": 9, "reader": 12}, "peer writes 9, this link reads 12; peer reads 12, this link writes 8"),
-        ({"reader": 12}, "peer reads 12, this link writes 8"),
-        ({"writer": 0x10000}, "peer writes 0x10000, this link reads 12"),
+        ({"writer": 8}, "peer writes 0x8, this link reads 0xc"),
+        ({"writer": 8, "reader": 12}, "peer reads 0xc and writes 0x8, as this link does: they must be crosswise"),
+        ({"writer": 9, "reader": 12}, "peer writes 0x9, this link reads 0xc; peer reads 0xc, this link writes 0x8"),
+        ({"reader": 12}, "peer reads 0xc, this link writes 0x8"),
+        ({"writer": 0x10000}, "peer writes 0x10000, this link reads 0xc"),
         ({"mode": WireMode.eth}, "peer's mode is eth, this link's net_hdr"),
         ({"mode": 77}, "peer's mode is unknown (77), this link's net_hdr"),
         ({"mtu": 1400}, "peer's mtu is 1400, this link's 1500"),
@@ -61,7 +61,7 @@ def up() -> Peering:
         ({"datagram": True}, "peer's delivery is datagram, this link's reliable"),
         (
             {"writer": 8, "reader": 12, "mode": WireMode.raw, "mtu": 9000},
-            "peer reads 12 and writes 8, as this link does: they must be crosswise; "
+            "peer reads 0xc and writes 0x8, as this link does: they must be crosswise; "
             "peer's mode is raw, this link's net_hdr; peer's mtu is 9000, this link's 1500",
         ),
         ({"epoch": OWN.epoch, "peer_epoch": 0}, LOOP),
@@ -77,13 +77,6 @@ def test_what_does_not_fit_is_named(changes: dict[str, Any], text: str) -> None:
 def test_what_fits_has_no_reason() -> None:
     assert mismatches(OWN, FITTING) == []
     assert up().reason == ""
-
-
-@pytest.mark.parametrize(
-    ("number", "shown"), [(1, "1"), (0xFFFF, "65535"), (0x10000, "0x10000"), (2**64 - 1, "0xffffffffffffffff")]
-)
-def test_small_ids_are_shown_in_decimal(number: int, shown: str) -> None:
-    assert show_id(number) == shown
 
 
 def test_modes_are_shown_by_name() -> None:
