@@ -32,10 +32,10 @@ VARYING = (
     (r"^/.*/(?=configs/)", "CHECKOUT/"),
     (r"\btime[= ][\d.]+ ?ms", "time T"),
     (r"min/avg/max/mdev = [\d./]+ ms", "min/avg/max/mdev = T"),
-    (r"^  lines      (?:asleep|polling), .*", "  lines      COUNTERS"),
-    (r"^  marks      .*", "  marks      METHOD"),
+    (r"^  lines      (?:asleep|polling), .*(?:\n {13}.*)*", "  lines      COUNTERS"),
+    (r"^  marks      .*(?:\n {13}.*)*", "  marks      METHOD"),
     (r"peer: \d+ frames received, 0 damaged, 0 of \d+ bits", "peer: N frames received, 0 damaged, 0 of N bits"),
-    (r"^  traffic    in .*", "  traffic    RATES"),
+    (r"^  traffic    in .*(?:\n {13}.*)*", "  traffic    RATES"),
     (r" *\b[\d.]+ [kM]?bit/s(?: *[▁▂▃▄▅▆▇█]+)? *", " RATE "),
     (r"\b(state|marks) +in +out\b *", r"\1 in out "),
 )
@@ -61,10 +61,10 @@ def commands(lines: Sequence[str]) -> list[str]:
 
 def comparable(lines: Sequence[str]) -> list[str]:
     """Lines with a placeholder for each part that differs by nature."""
-    made = list(lines)
+    made = "\n".join(lines)
     for pattern, placeholder in VARYING:
-        made = [re.sub(pattern, placeholder, line) for line in made]
-    return made
+        made = re.sub(pattern, placeholder, made, flags=re.MULTILINE)
+    return made.splitlines()
 
 
 def replay(typed: Sequence[str]) -> list[str]:
@@ -76,10 +76,10 @@ def replay(typed: Sequence[str]) -> list[str]:
         TerminalError: a command hangs.
     """
     with Terminal(shell.command(), shell.environment(), demo.ROOT, columns=COLUMNS, rows=ROWS) as terminal:
-        shown = _wait_for_prompt(terminal, 1)
+        shown = wait_for_prompt(terminal, 1)
         for number, command in enumerate(typed[:-1], 2):
             terminal.type(command)
-            shown = _wait_for_prompt(terminal, number)
+            shown = wait_for_prompt(terminal, number)
             if command.startswith("gpiomux apply"):
                 wait_for_carrier()
         return [*shown[:-1], shell.PROMPT + typed[-1]]
@@ -91,18 +91,28 @@ def wait_for_carrier() -> None:
     Raises:
         StepError: gpiomux answers no more.
     """
-    while not all(link["carrier"] for link in _links()):
+    while not all(link["carrier"] for link in links()):
         time.sleep(0.05)
 
 
-def _links() -> list[dict[str, object]]:
+def links() -> list[dict[str, object]]:
+    """What `status` tells of each link.
+
+    Raises:
+        StepError: gpiomux answers no more.
+    """
     done = subprocess.run([demo.GPIOMUX, "status", "--json"], text=True, capture_output=True)
     demo.require(done.returncode == 0, done.stderr)
     links: list[dict[str, object]] = json.loads(done.stdout)["links"]
     return links
 
 
-def _wait_for_prompt(terminal: Terminal, number: int) -> list[str]:
+def wait_for_prompt(terminal: Terminal, number: int) -> list[str]:
+    """Wait for the prompt of this number; what is shown then.
+
+    Raises:
+        TerminalError: the command before it hangs.
+    """
     prompt = shell.PROMPT.rstrip()
     return terminal.wait_for(
         lambda lines: lines and lines[-1] == prompt and sum(line.startswith(prompt) for line in lines) == number,
