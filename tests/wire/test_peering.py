@@ -23,7 +23,6 @@ from gpiomux.wire.peering import (
     Peering,
     mismatches,
     mode_name,
-    show_id,
 )
 
 OWN = Hello(mode=WireMode.net_hdr, mtu=1500, reader=12, writer=8, epoch=1000)
