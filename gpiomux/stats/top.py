@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from gpiomux.stats.report import Table, Tone, bit_rate, condition, daemon_line
 
 TYPE_CHECKING = False  # as of `typing`, whose import a short command can do without
@@ -26,7 +28,7 @@ _TONES = {Tone.BAD: 0, Tone.WAITING: 1, Tone.GOOD: 2, Tone.PLAIN: 3}
 
 
 def top_tables(status: Answer, past: Sequence[Answer], *, columns: int, blocks: str = BLOCKS) -> tuple[Table, ...]:
-    """A table of links and, where there are any, one of children.
+    """A table of links and, where there are any, one of reasons why links are not as they should be, one of children.
 
     Args:
         status: an answer to `status`.
@@ -40,10 +42,13 @@ def top_tables(status: Answer, past: Sequence[Answer], *, columns: int, blocks: 
         return sparkline(values[-samples:], blocks).rjust(samples)
 
     conditions = [condition(link) for link in status["links"]]
+    # A reason is longer than everything else in the row of a link, and would take the place of the past.
+    split = [re.split("[:,] ", note, maxsplit=1) for note, _ in conditions]
     rows = tuple(
-        _link_row(link, note, _history(link["name"], past), line)
-        for link, (note, _) in zip(status["links"], conditions, strict=True)
+        _link_row(link, state[0], _history(link["name"], past), line)
+        for link, state in zip(status["links"], split, strict=True)
     )
+    reasons = tuple((row[0], state[1]) for row, state in zip(rows, split, strict=True) if len(state) > 1)
     tones = tuple(tone for _, tone in conditions)
     worst = min(tones, key=lambda tone: _TONES[tone], default=Tone.PLAIN)
     good = sum(tone is Tone.GOOD for tone in tones)
@@ -55,11 +60,13 @@ def top_tables(status: Answer, past: Sequence[Answer], *, columns: int, blocks: 
         rows=rows,
         tones=tones,
     )
-    children = tuple(_child_row(link, child, past, line) for link in status["links"] for child in link["children"])
-    if not children:
-        return (links,)
     heads = ("child", "of", "marks", "in", "", "out", "")
-    return (links, Table(title="children", columns=heads, rows=children))
+    children = tuple(_child_row(link, child, past, line) for link in status["links"] for child in link["children"])
+    return (
+        links,
+        *((Table(title="reasons", rows=reasons),) if reasons else ()),
+        *((Table(title="children", columns=heads, rows=children),) if children else ()),
+    )
 
 
 def sparkline(values: Sequence[int], blocks: str = BLOCKS) -> str:

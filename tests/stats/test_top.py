@@ -74,19 +74,29 @@ RATES: dict[str, Any] = {
 
 
 def test_a_link_sums_its_interfaces_and_a_child_stands_by_itself() -> None:
-    links, children = top_tables(STATUS, [RATES], columns=100)
+    links, _, children = top_tables(STATUS, [RATES], columns=100)
     assert links.rows[0] == ("geth0", "carrier", "12.0 kbit/s", "       █", "0 bit/s", " " * 8, "2", "7", "2")
     assert children.rows == (("child1", "geth0", "7, 8", "4.0 kbit/s", "       █", "0 bit/s", " " * 8),)
     assert links.note == "1 of 2 with a carrier"
     assert (links.tone, links.tones) == (Tone.BAD, (Tone.GOOD, Tone.BAD))
 
 
+def test_a_reason_stands_below_the_links_and_leaves_them_short() -> None:
+    links, reasons, _ = top_tables(STATUS, [RATES], columns=100)
+    assert links.rows[1][1] == "no carrier"
+    assert reasons.rows == (("geth1", "no hello from the peer"),)
+    down = STATUS["links"][0] | {"interface": interface_status(name="geth0", addresses=[], up=False), "children": []}
+    links, reasons = top_tables(STATUS | {"links": [down]}, [], columns=100)
+    assert (links.rows[0][1], links.tones) == ("carrier", (Tone.WAITING,))
+    assert reasons.rows == (("geth0", "but the interface is down"),)
+
+
 def test_before_the_first_interval_everything_stands_still() -> None:
-    links, _ = top_tables(STATUS, [], columns=100)
+    links, *_ = top_tables(STATUS, [], columns=100)
     assert {row[2] for row in links.rows} == {"0 bit/s"}
 
 
 @pytest.mark.parametrize(("columns", "samples"), [(10, LEAST_SAMPLES), (124, 20), (1000, SAMPLES)])
 def test_the_past_takes_what_the_terminal_leaves(columns: int, samples: int) -> None:
-    links, _ = top_tables(STATUS, [RATES] * 50, columns=columns)
+    links, *_ = top_tables(STATUS, [RATES] * 50, columns=columns)
     assert len(links.rows[0][3]) == samples
