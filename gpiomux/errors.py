@@ -21,15 +21,16 @@ import errno as numbers
 from gpiomux.frozen import Frozen
 
 REMEDIES = {
-    numbers.EPERM: "this needs root",
-    numbers.EACCES: "this needs root",
+    numbers.EPERM: "this needs root, or the capabilities that 'gpiomux doctor' names",
+    numbers.EACCES: "become root, or let this user in: 'ls -l' and 'ls -ld' of its directory show who may",
     numbers.ENOSPC: "make room on the file system, or in the kernel's tables that its log names",
     numbers.EDQUOT: "make room in the user's quota",
-    numbers.EROFS: "make the file system writable, or choose another run directory: GPIOMUX_RUN_DIR",
-    numbers.ENOMEM: "end something that takes memory",
+    numbers.EROFS: "make the file system writable, or choose another place (GPIOMUX_RUN_DIR for the run directory)",
+    numbers.ENOMEM: "free memory, or raise the limit of gpiomuxd (MemoryMax= of its unit)",
     numbers.EMFILE: "raise the limit of open files of gpiomuxd (LimitNOFILE= of its unit)",
     numbers.ENFILE: "raise the limit of open files of the machine (sysctl fs.file-max)",
-    numbers.EAGAIN: "raise the limit of processes of the user, or try again",
+    numbers.EAGAIN: "try again; if it was a process that could not start, raise their limit (TasksMax= of the unit)",
+    numbers.EBUSY: "end what uses it, then try again",
     numbers.EINTR: "try again",
     numbers.ENODEV: "look whether the device is still there: ip link, gpioinfo",
 }

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from gpiomux.config.gathered import Gathered
 
 PREFIX = "gpiomux-"
+_SHOWN = "`gpiomux chips` shows the lines that there are, and who uses them"
+_MADE_AGAIN = "`gpiomux apply` makes it again"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,7 +110,8 @@ class Chips:
         """
         for name in names:
             if not (self._roots.devices / name).exists():
-                raise UnsupportedError(f"there is no device {name} in {self._roots.devices}")
+                hint = f"see `device` in the file, and what there is: ls {self._roots.devices}"
+                raise UnsupportedError(f"there is no device {name} in {self._roots.devices}", hint=hint)
 
     def make(self, link: str, lines: tuple[Gathered, ...], from_device: str | None, access: Access) -> Path:
         """Make the chip of a link; return its node.
@@ -153,7 +156,7 @@ class Chips:
         for chip in self.standing():
             if chip.link == link and chip.node is not None:
                 return chip.node
-        raise MachineError(f"link {link} has no chip", errno=errno.ENODEV, hint="`gpiomux apply` makes it again")
+        raise MachineError(f"link {link} has no chip", errno=errno.ENODEV, hint=_MADE_AGAIN)
 
     def change_access(self, link: str, access: Access) -> None:
         """Set who may open the chip of a link.
@@ -164,7 +167,7 @@ class Chips:
         for chip in self.standing():
             if chip.link == link and chip.node is not None:
                 return give(chip.node, chip.device, access)
-        raise MachineError(f"link {link} has no chip", errno=errno.ENODEV)
+        raise MachineError(f"link {link} has no chip", errno=errno.ENODEV, hint=_MADE_AGAIN)
 
     def door(self) -> str:
         """How chips are made here."""
@@ -194,7 +197,7 @@ class Chips:
     def _through_sysfs(self, link: str, lines: tuple[Gathered, ...], lock: int) -> str:
         places, faults = sources.find(lines, read_chips(self._roots.dev))
         if faults:
-            raise MachineError("; ".join(faults), errno=errno.ENXIO)
+            raise MachineError("; ".join(faults), errno=errno.ENXIO, hint=_SHOWN)
         text, pairs = sources.sysfs_text(places), sources.mirrored(places)
         before = sysfs.devices(self._roots)
         record = Record(link=link, lines=lines, places=pairs, before=before)
@@ -260,4 +263,4 @@ class Chips:
         places, faults = sources.find(lines, read_chips(self._roots.dev))
         faults += sources.busy(places, frozenset())
         message = "; ".join(faults) or otherwise
-        return MachineError(message, errno=errno.ENXIO, hint="" if faults else "see the kernel's log: dmesg")
+        return MachineError(message, errno=errno.ENXIO, hint=_SHOWN if faults else "see the kernel's log: dmesg")

@@ -45,7 +45,9 @@ def override_of(roots: Roots, name: str) -> str:
         text = path.read_text(encoding="utf-8").strip()
     except OSError as err:
         message = f"cannot read {path}: {err.strerror}"
-        raise MachineError(message, errno=err.errno or 0, hint=f"see {roots.devices}") from err
+        raise MachineError(
+            message, errno=err.errno or 0, hint=f"see which devices there are: ls {roots.devices}"
+        ) from err
     return "" if text == "(null)" else text
 
 

@@ -66,7 +66,7 @@ def _read_chip(node: Path) -> Chip | None:
     except OSError as err:
         if err.errno in _GONE:
             return None
-        hint = "this needs root" if err.errno == errno.EACCES else ""
+        hint = f"become root, or a member of its group: ls -l {node}" if err.errno == errno.EACCES else ""
         raise MachineError(f"cannot look at {node}: {err.strerror}", errno=err.errno or 0, hint=hint) from err
 
 

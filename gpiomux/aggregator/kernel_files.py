@@ -104,7 +104,9 @@ def locked(directory: Path, patience_s: float = PATIENCE_S) -> Iterator[int]:
             if time.monotonic() > give_up_s:
                 hint = "a removal waits for whoever reads lines of that chip; `gpiomux chips` shows who has which"
                 raise MachineError(
-                    "another chip is being made or removed, and that does not end", errno=errno.EBUSY, hint=hint
+                    "gpio-aggregator: another chip is being made or removed, and that does not end",
+                    errno=errno.EBUSY,
+                    hint=hint,
                 )
             time.sleep(0.02)
         yield fd

@@ -40,7 +40,10 @@ def create(roots: Roots, text: str, lines: Lines, before: dict[str, int], lock: 
     new = fresh(roots, lines, before)
     if len(new) != 1:
         found = ", ".join(new) or "none"
-        raise MachineError(f"cannot tell which aggregator is the new one: {found}", errno=errno.EAGAIN)
+        hint = "another program makes chips as well: try again when it is done"
+        raise MachineError(
+            f"gpio-aggregator: cannot tell which chip is the new one: {found}", errno=errno.EAGAIN, hint=hint
+        )
     return new[0]
 
 

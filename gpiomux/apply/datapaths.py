@@ -215,7 +215,8 @@ class Datapaths:
         except OSError as err:
             sock.close()
             if isinstance(err, FileNotFoundError | ConnectionRefusedError):
-                raise MachineError(f"datapath of {link} is not running", errno=errno.ESRCH) from err
+                hint = f"'gpiomux status' says why; 'gpiomux restart {link}' starts it"
+                raise MachineError(f"datapath of {link} is not running", errno=errno.ESRCH, hint=hint) from err
             raise _unreachable(link, err) from err
         return sock
 
@@ -245,7 +246,8 @@ class Datapaths:
             reason = err.strerror or str(err)  # a path that is too long has no errno
             raise MachineError(f"cannot start the datapath of {link}: {reason}", errno=err.errno or 0) from err
         except GpiomuxError as err:
-            raise MachineError(f"cannot start the datapath of {link}: {err.message}", errno=errno.EPROTO) from err
+            message = f"cannot start the datapath of {link}: {err.message}"
+            raise MachineError(message, errno=errno.EPROTO, hint=err.hint) from err
         with self._asking:
             self._ends.pop(pid, None)
             self._started.add(pid)
@@ -258,7 +260,7 @@ class Datapaths:
             try:
                 signal.pidfd_send_signal(pidfd, signal.SIGKILL)
                 if not _ended(pidfd, STOP_S):
-                    raise MachineError(f"datapath of {link} (process {pid}) does not end", errno=errno.EBUSY)
+                    raise _endless(link, pid)
             finally:
                 os.close(pidfd)
 
@@ -271,8 +273,7 @@ class Datapaths:
             except OSError as err:
                 raise _unreachable(process.link, err) from err
             if not _ended(process.pidfd, STOP_S):
-                message = f"datapath of {process.link} (process {process.pid}) does not end"
-                raise MachineError(message, errno=errno.EBUSY)
+                raise _endless(process.link, process.pid)
 
 
 @contextmanager
@@ -281,11 +282,17 @@ def _explained(link: str) -> Iterator[None]:
     try:
         yield
     except (EOFError, ConnectionError) as err:
-        raise MachineError(f"datapath of {link} went away", errno=errno.ECONNRESET) from err
+        hint = f"the log of gpiomuxd says how it ended; 'gpiomux restart {link}' starts a new one"
+        raise MachineError(f"datapath of {link} went away", errno=errno.ECONNRESET, hint=hint) from err
     except GpiomuxError as err:
         raise MachineError(f"datapath of {link}: {err.message}", errno=errno.EPROTO, hint=err.hint) from err
     except OSError as err:
         raise _unreachable(link, err) from err
+
+
+def _endless(link: str, pid: int) -> MachineError:
+    hint = f"the kernel holds it: 'cat /proc/{pid}/stack' and dmesg show where; try again when it has ended"
+    return MachineError(f"datapath of {link} (process {pid}) does not end", errno=errno.EBUSY, hint=hint)
 
 
 def _in_words(status: int | None) -> str:

@@ -104,7 +104,9 @@ def _check(order: Order, mode: Mode) -> None:
         ("time by which the first packet is late", order.late_us, 0, MAX_LATE_US),
     ):
         if not lowest <= number <= highest:
-            raise UsageError(f"the {name} is {number}, not within {lowest}..{highest}")
+            raise UsageError(
+                f"the {name} is {number}, not within {lowest}..{highest}", hint="see 'gpiomux generate --help'"
+            )
 
 
 def _hint(mode: Mode) -> str:
@@ -120,7 +122,8 @@ def _look(link: str, name: str, netns: str | None, owner: str) -> tuple[LinkInfo
         if info is None:
             where = f" in the network namespace {netns}" if netns else ""
             if any(each.name == name for each in links):
-                raise ConflictError(f"the interface {name}{where} was not made by gpiomux")
+                hint = "'gpiomux status' shows the interfaces that are; through others gpiomux sends nothing"
+                raise ConflictError(f"the interface {name}{where} was not made by gpiomux", hint=hint)
             raise MachineError(f"there is no interface {name}{where}", errno=errno.ENODEV, hint="see 'gpiomux status'")
         addresses = [each for each in rtnl.addresses() if each.interface == info.name]
     if not info.up:
@@ -136,7 +139,7 @@ def _size(order: Order, info: LinkInfo, least: int, usual: int) -> int:
     size = order.size or min(usual, info.mtu)
     if not least <= size <= info.mtu:
         what = f"a packet of kind {order.kind} has {least} to {info.mtu} bytes here, not {size}"
-        raise UsageError(what, hint=f"{info.mtu} is the MTU of {order.interface}")
+        raise UsageError(what, hint=f"choose --size in this range; {info.mtu} is the MTU of {order.interface}")
     return size
 
 
@@ -147,7 +150,8 @@ def _arp(order: Order, info: LinkInfo, addresses: list[AddressInfo]) -> _Packet:
     sender = _parsed(order.source, "--source") or _own(addresses, 4, None) or IPv4Address(0)
     target = asked or sender
     if not (isinstance(sender, IPv4Address) and isinstance(target, IPv4Address)):
-        raise UsageError("ARP asks for IPv4 addresses only", hint="IPv6 has neighbour discovery instead")
+        hint = "give IPv4 addresses, or generate udp"
+        raise UsageError(f"{order.interface}: ARP asks for IPv4 addresses only", hint=hint)
     if target == IPv4Address(0):
         raise UsageError(f"{order.interface} has no IPv4 address that ARP could tell", hint="say --to ADDRESS")
     mac = bytes.fromhex((info.mac or "").replace(":", ""))
@@ -163,7 +167,8 @@ def _udp(order: Order, info: LinkInfo, addresses: list[AddressInfo]) -> _Packet:
     if source is None:
         raise UsageError(f"{order.interface} has no IPv{version} address to send from", hint="say --source ADDRESS")
     if source.version != to.version:
-        raise UsageError(f"{source} and {to} are not of one version of IP")
+        hint = "give both of one version, or leave one of them out"
+        raise UsageError(f"--source {source} and --to {to} are not of one version of IP", hint=hint)
     size = _size(order, info, generated.IP_HEADER_BYTES[version] + generated.UDP_HEADER_BYTES, SIZE_BYTES)
     ethertype = generated.IPV4 if isinstance(to, IPv4Address) else generated.IPV6
     return ethertype, lambda number: generated.udp_packet(source, to, number, size), _ethernet_address(to)
@@ -188,7 +193,8 @@ def _parsed(text: str, option: str) -> IPv4Address | IPv6Address | None:
     try:
         return ip_address(text)
     except ValueError:
-        raise UsageError(f"{option}: {text!r} is not an IP address") from None
+        hint = "give one without prefix length, such as 10.10.0.2 or fd00::2"
+        raise UsageError(f"{option}: {text!r} is not an IP address", hint=hint) from None
 
 
 def _own(

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from gpiomux.plan.state import Resource
     from gpiomux.rundir import RunDir
 
+_SHOWN = "`gpiomux chips` shows what there is"
+
 
 def chips_of(rundir: RunDir) -> Chips:
     """The chips of this machine, as a run directory knows them.
@@ -84,7 +86,7 @@ def node_of(link: str, lines: Lines, rundir: RunDir) -> Path:
         return ours.node(link)
     places, faults = sources.find(gathered(link, lines), read_chips(ours.roots.dev))
     if faults:
-        raise UnsupportedError(f"link {link}: {'; '.join(faults)}")
+        raise UnsupportedError(f"link {link}: {'; '.join(faults)}", hint=_SHOWN)
     return places[0].chip.node
 
 
@@ -123,7 +125,7 @@ def _require_free(
         missing += [f"link {link}: {fault}" for fault in faults]
         occupied += [f"link {link}: {fault}" for fault in sources.busy(places, own)]
     if missing:
-        raise UnsupportedError("; ".join(missing), hint="`gpiomux chips` shows what there is")
+        raise UnsupportedError("; ".join(missing), hint=_SHOWN)
     if occupied:
         raise ConflictError("; ".join(occupied), hint="take other lines, or end what uses these")
 

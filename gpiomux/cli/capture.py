@@ -31,9 +31,9 @@ def capture(link: str, write: str | None, count: int | None, seconds: int | None
     """
     if write is None:
         hint = f"name a file with -w; 'gpiomux debug {link} frames --follow' shows them here"
-        raise UsageError("capture writes a file for Wireshark", hint=hint)
+        raise UsageError("capture: there is no file to write to", hint=hint)
     if write == STANDARD_OUTPUT and output.on_terminal(sys.stdout):
-        raise UsageError("a capture would not be read on a terminal", hint="name a file with -w, or pipe it")
+        raise UsageError("capture: it would not be read on a terminal", hint="name a file with -w, or pipe it")
     with ask.keeper("capture") as asked:
         recording = Recording(asked, link, ("frame",))
         description = _description(recording)

@@ -28,9 +28,9 @@ def stats(link: str | None, json: bool, watch: bool, interval: int | None, reset
         MachineError: with `reset`, the datapath of a link does not run or does not answer.
     """
     if watch and reset:
-        raise UsageError("stats: --watch and --reset do not go together", hint="--watch shows rates by itself")
+        raise UsageError("stats: --watch and --reset do not go together", hint="--watch alone shows rates")
     if interval is not None and not watch:
-        raise UsageError("stats: --interval is for --watch only")
+        raise UsageError("stats: --interval is for --watch only", hint="add --watch, or leave it out")
     if watch:
         _watch(link, json, interval or INTERVAL_S)
     elif reset:

@@ -136,7 +136,7 @@ def set_poll(config: Config, link: str, poll: Poll) -> Config:
     """
     found = _find_link(config, link)
     if isinstance(found.transport.code, GpioskCode):
-        hint = "its pulses are edges, which leave nothing to look at"
+        hint = "there is nothing to set: its pulses are edges, which leave nothing to look at"
         raise UsageError(f"{link} always waits for interrupts: its line code is gpiosk", hint=hint)
     if poll.mode is not PollMode.AUTO and poll.idle_us is not None:
         raise UsageError(

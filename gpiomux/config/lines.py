@@ -161,7 +161,7 @@ def _origin_faults(link: Spot, devices: dict[str, int]) -> Iterator[Fault]:
     elif device is not None:
         if device.value in devices:
             message = f"device {quoted(device.value)} is taken already, in line {devices[device.value]}"
-            yield device.fault(message, "a device makes one chip, and each link has a chip of its own")
+            yield device.fault(message, "name another device: it makes one chip, and each link has a chip of its own")
         devices.setdefault(device.value, device.line)
     if lines.get("aggregate") is False:
         yield from _bare_faults(link, lines)
@@ -184,7 +184,7 @@ def _bare_faults(link: Spot, lines: Spot) -> Iterator[Fault]:
         first = first or chip
         if chip is not None and chip != first:
             message = f"chip {quoted(chip)} is a second one, after {quoted(str(first))}"
-            yield source.fault(message, "without aggregator all lines of a link are on one chip")
+            yield source.fault(message, "take all lines from one chip, or remove `aggregate: false`")
 
 
 def _setting_faults(link: Spot) -> Iterator[Fault]:

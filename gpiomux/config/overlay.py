@@ -71,7 +71,7 @@ def edited(config: Config, verb: str, args: Mapping[str, Any]) -> Config:
         case "xdp detach":
             return edit.detach_xdp(config, args["interface"])
         case _:
-            raise UsageError(f"{verb} is no change of a running configuration")
+            raise UsageError(f"{verb} is no change of a running configuration", hint=f"see 'gpiomux {verb} --help'")
 
 
 def overlay(base: Config, running: Config) -> tuple[Edit, ...]:

@@ -47,6 +47,7 @@ _HINTS = (
     ("expected ',' or", "separate entries by commas, and close the bracket"),
     ("expected node content", "put text that begins with ':' or ',' in quotes"),
 )
+_HINT = "check the quotes, brackets and indentation of this line and of those above"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,7 +146,7 @@ def _syntax_fault(err: yaml.YAMLError, text: Text) -> Fault:
     message = f"not valid YAML: {', '.join(said) or err}"
     place = _mark_place(getattr(err, "problem_mark", None))
     if any(line.strip() for line in text.lines[place.line - 1 :]):
-        return text.fault(place, (), message, next((hint for words, hint in _HINTS if words in message), ""))
+        return text.fault(place, (), message, next((hint for words, hint in _HINTS if words in message), _HINT))
     # At the end of the text something is still open; what was begun last says more than the end does.
     begun = _mark_place(getattr(err, "context_mark", None))
     return text.fault(min(begun, place), (), message, "close the bracket or the quotes that are open")

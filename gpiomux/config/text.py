@@ -123,7 +123,7 @@ def open_text(content: str, file: str) -> Text:
 
 def _too_large(file: str) -> ConfigError:
     text = Text(file=file, lines=("",))
-    return ConfigError((text.fault(TOP, (), "the file is too large", f"at most {LIMIT_BYTES} bytes are read"),))
+    return ConfigError((text.fault(TOP, (), "the file is too large", f"expected at most {LIMIT_BYTES} bytes"),))
 
 
 def _split(content: str) -> tuple[str, ...]:

@@ -57,7 +57,7 @@ def _wire_fault(link: Spot, message: str, expected: str) -> Fault:
 
 def _code_fault(link: Spot, message: str) -> Fault:
     spot = link.below("code") or link
-    return spot.fault(message, "both ends of a wire have the same code")
+    return spot.fault(message, "give both ends of a wire the same code")
 
 
 def _is_external(link: Spot) -> bool:

@@ -222,13 +222,17 @@ def decode_request(line: bytes) -> Request:
         raise ProtocolError("request has other members than verb and args")
     verb, args = message.get("verb"), message.get("args", {})
     if not isinstance(verb, str) or verb not in VERBS:
-        raise UsageError("unknown verb in the request", hint=f"known are {', '.join(VERBS)}")
+        raise UsageError("request names an unknown verb", hint=f"known are {', '.join(VERBS)}")
     if not isinstance(args, dict) or not set(VERBS[verb]) - set(OPTIONAL) <= set(args) <= set(VERBS[verb]):
-        raise UsageError(f"verb {verb} takes {', '.join(VERBS[verb]) or 'no arguments'}")
+        raise UsageError(f"verb {verb} takes {', '.join(VERBS[verb]) or 'no arguments'}", hint=_help(verb))
     for name, value in args.items():
         if not _is_argument(value, VERBS[verb][name]):
-            raise UsageError(f"argument {name} of verb {verb} is malformed")
+            raise UsageError(f"argument {name} of verb {verb} is malformed", hint=_help(verb))
     return Request(verb, {name: args[name] if name in args else OPTIONAL[name] for name in VERBS[verb]})
+
+
+def _help(verb: str) -> str:
+    return f"see 'gpiomux {verb} --help', and that both programs are of the same version of gpiomux"
 
 
 def encode_reply(reply: Reply) -> bytes:

@@ -32,7 +32,9 @@ def held(rundir: RunDir) -> Iterator[None]:
     give_up = time.monotonic() + WAIT_S
     while (fd := _try(rundir)) is None:
         if _answers(rundir) or time.monotonic() > give_up:
-            raise DaemonError(f"another gpiomuxd runs on {rundir.root}", hint="`gpiomux status` asks it")
+            raise DaemonError(
+                f"another gpiomuxd runs on {rundir.root}", hint="use that one: gpiomux asks it; or end it first"
+            )
         time.sleep(_PAUSE_S)
     try:
         yield

@@ -66,7 +66,7 @@ def with_silent(observed: Observed, applied: Iterable[Resource], wanted: Iterabl
         raise MachineError(
             f"datapath of {link} does not answer, and no record says what it runs",
             errno=errno.ETIMEDOUT,
-            hint="kill the process",
+            hint=f"end the process gpiomux:{link} (kill -KILL), then apply the configuration again",
         )
     believed = {
         it

@@ -197,7 +197,8 @@ class Manager:
     def _confirm(self, token: str) -> dict[str, Any]:
         pending = self.record.pending
         if pending is None:
-            raise UsageError("no configuration waits to be confirmed")
+            hint = "'gpiomux status' shows what runs; it is kept, or 'gpiomux history' shows that it was taken back"
+            raise UsageError("no configuration waits to be confirmed", hint=hint)
         if token not in ("", pending.token):
             hint = "'gpiomux apply --confirm' printed the right one; without a token any is confirmed"
             raise UsageError("this is not the token of the configuration that waits to be confirmed", hint=hint)

@@ -35,7 +35,8 @@ def answer(rundir: RunDir, fd: int) -> None:
         connection = socket.socket(fileno=fd)
         connection.getpeername()
     except OSError as err:
-        raise UsageError(f"descriptor {fd} is no connected socket") from err
+        hint = "leave out --answer: gpiomux uses it where no gpiomuxd runs"
+        raise UsageError(f"--answer: descriptor {fd} is no connected socket", hint=hint) from err
     # A client that goes away without waiting for its answer is no fault.
     with suppress(ConnectionError), connection as sock, sock.makefile("rb") as requests:
         while (line := requests.readline(MAX_REQUEST_BYTES + 1)).endswith(b"\n"):

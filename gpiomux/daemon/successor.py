@@ -107,7 +107,7 @@ def _from_file(record: Record, args: Mapping[str, Any]) -> Record:
 
 def _without(record: Record, links: tuple[str, ...], *, everything: bool) -> Record:
     if links and everything:
-        raise UsageError("down takes names of links or --all, not both")
+        raise UsageError("down takes names of links or --all, not both", hint="leave one of them out")
     if not links:
         # To take down what is down is no new configuration either: a rollback leads to what ran before both.
         serial = record.serial + (record.config != Config())

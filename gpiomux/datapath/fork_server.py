@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from gpiomux.control.packets import Message, close_all, receive, send
 from gpiomux.datapath.privileges import free_user_id, limit_privileges, user_ids_in_use
-from gpiomux.errors import GpiomuxError, ProtocolError, UsageError
+from gpiomux.errors import GpiomuxError, ProtocolError
 
 if TYPE_CHECKING:
     import socket
@@ -73,10 +73,10 @@ class ForkServer:
         try:
             handler = self._handlers.get(str(message.get("do")))
             if handler is None:
-                raise UsageError(f"fork server: unknown request {message.get('do')}")
+                raise ProtocolError(f"fork server: unknown request {message.get('do')}")
             return {"ok": handler(message, fds)}
         except (GpiomuxError, OSError) as err:
-            return {"error": {"message": str(err), "hint": ""}}
+            return {"error": {"message": str(err), "hint": err.hint if isinstance(err, GpiomuxError) else ""}}
 
     def _fork(self, message: Message, fds: list[int]) -> Message:
         """link; with its bound socket and a connection. Answer: pid."""
@@ -110,7 +110,7 @@ class ForkServer:
         """pid, of one that has ended. Answer: status as Popen.returncode has it, None if it has not ended."""
         pid = message.get("pid")
         if not isinstance(pid, int) or pid not in self._children:
-            raise UsageError(f"fork server: process {pid} is not one of ours")
+            raise ProtocolError(f"fork server: process {pid} is not one of ours")
         ended, status = os.waitpid(pid, os.WNOHANG)
         if not ended:
             return {"status": None}

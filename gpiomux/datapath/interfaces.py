@@ -26,6 +26,11 @@ _GONE = frozenset({errno.EBADFD, errno.ENODEV})
 """What tun(4) and packet(7) answer when the interface was removed; EIO is one that is only down."""
 
 
+def disagreement(link: str, what: str) -> UsageError:
+    """The daemon asks for what does not go with what runs: it has looked before, so both believe different things."""
+    return UsageError(f"{link}: {what}", hint=f"'gpiomux restart {link}' starts its datapath anew, as it was applied")
+
+
 @dataclass(slots=True)
 class InterfaceCounters:
     """Packets of one interface; `rx` arrive on it from the wire, `tx` leave through it. They only grow."""
@@ -158,7 +163,7 @@ class Interfaces:
             OSError: the interface is gone.
         """
         if child.name in self._children or child.name == self._main.name:
-            raise UsageError(f"{self._main.name}: {child.name} is attached already")
+            raise disagreement(self._main.name, f"{child.name} is attached already")
         self._add(child)
         self._children[child.name] = child
 
@@ -182,7 +187,7 @@ class Interfaces:
         """
         child = self._child(name)
         if mark in self._by_mark:
-            raise UsageError(f"{self._main.name}: mark {mark} is bound to {self._by_mark[mark].name} already")
+            raise disagreement(self._main.name, f"mark {mark} is bound to {self._by_mark[mark].name} already")
         self._by_mark[mark] = child
         child.marks = sorted((*child.marks, mark))
 
@@ -194,7 +199,7 @@ class Interfaces:
         """
         child = self._by_mark.pop(mark, None)
         if child is None:
-            raise UsageError(f"{self._main.name}: mark {mark} is not bound")
+            raise disagreement(self._main.name, f"mark {mark} is not bound")
         child.marks.remove(mark)
 
     # Packets, by the pump.
@@ -341,7 +346,7 @@ class Interfaces:
 
     def _child(self, name: str) -> Member:
         if name not in self._children:
-            raise UsageError(f"{self._main.name}: has no child {name}")
+            raise disagreement(self._main.name, f"has no child {name}")
         return self._children[name]
 
     def _add(self, member: Member) -> None:

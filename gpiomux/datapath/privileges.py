@@ -98,7 +98,8 @@ def free_user_id(used: Container[int]) -> int:
     for user in USER_IDS:
         if user not in used:
             return user
-    raise MachineError(f"datapath: all {len(USER_IDS)} user ids for datapaths are in use", errno=errno.EAGAIN)
+    message = f"datapath: all {len(USER_IDS)} user ids for datapaths are in use"
+    raise MachineError(message, errno=errno.EAGAIN, hint="take down links, here or of another run directory")
 
 
 def _drop_bounding_set() -> None:

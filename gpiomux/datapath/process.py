@@ -25,14 +25,14 @@ from gpiomux.control.packets import MAX_FDS, Message, close_all, receive, send
 from gpiomux.datapath import fields, probe
 from gpiomux.datapath.channel_pump import ChannelPump
 from gpiomux.datapath.debug import Debug
-from gpiomux.datapath.interfaces import Member
+from gpiomux.datapath.interfaces import Member, disagreement
 from gpiomux.datapath.privileges import drop_privileges
 from gpiomux.datapath.pulse_pump import PulsePump
 from gpiomux.datapath.pump import Pump
 from gpiomux.datapath.recorder import FROM_NOW, KINDS, Recorder
 from gpiomux.datapath.scheduling import ask_for_short_turns
 from gpiomux.datapath.since_reset import SinceReset
-from gpiomux.errors import GpiomuxError, ProtocolError, UnsupportedError, UsageError
+from gpiomux.errors import GpiomuxError, ProtocolError, UnsupportedError
 from gpiomux.lines.backends import open_driver
 from gpiomux.netdev.ports import open_port
 from gpiomux.netdev.tuntap import PACKET_OVERHEAD_BYTES, set_send_buffer
@@ -182,7 +182,7 @@ class DatapathProcess:
         try:
             handler = self._handlers.get(do)
             if handler is None:
-                raise UsageError(f"datapath: unknown request {do}")
+                raise ProtocolError(f"datapath: unknown request {do}")
             if fds and do not in _TAKES_DESCRIPTORS:
                 raise ProtocolError(f"datapath: request {do} came with {len(fds)} descriptors")
             return {"ok": handler(message, fds)}
@@ -197,13 +197,13 @@ class DatapathProcess:
 
     def _running(self) -> _Link:
         if self._link is None:
-            raise UsageError("datapath: has not been started")
+            raise ProtocolError("datapath: has not been started")
         return self._link
 
     def _start(self, message: Message, fds: list[int]) -> Message:
         """link, transport, mtu, port {method, kind, fds: count}, driver_fds: count; the port's descriptors first."""
         if self._link is not None:
-            raise UsageError(f"datapath: runs link {self._link.name} already")
+            raise ProtocolError(f"datapath: runs link {self._link.name} already")
         transport, port, name = fields.transport(message), fields.port(message), fields.name(message, "link")
         mtu = fields.mtu(message, transport)
         count = fields.number(port, "fds", 0, MAX_FDS)
@@ -264,7 +264,7 @@ class DatapathProcess:
         link, mark, limit_bytes = self._running(), fields.mark(message), fields.pmtu(message)
         pmtus = link.pump.interfaces.pmtus
         if mark not in pmtus.by_mark and len(pmtus.by_mark) >= MOST_PMTUS:
-            raise UsageError(f"{link.name}: has {MOST_PMTUS} PMTUs already")
+            raise disagreement(link.name, f"has {MOST_PMTUS} PMTUs already")
         pmtus.put(mark, limit_bytes)
         return {}
 
@@ -272,7 +272,7 @@ class DatapathProcess:
         """mark."""
         link, mark = self._running(), fields.mark(message)
         if mark not in link.pump.interfaces.pmtus.by_mark:
-            raise UsageError(f"{link.name}: has no PMTU for mark {mark}")
+            raise disagreement(link.name, f"has no PMTU for mark {mark}")
         link.pump.interfaces.pmtus.remove(mark)
         return {}
 
@@ -280,7 +280,7 @@ class DatapathProcess:
         """poll, as a link of the file states it."""
         link, poll = self._running(), fields.poll(message)
         if isinstance(link.pump, PulsePump):
-            raise UsageError(f"{link.name}: line code gpiosk always waits for interrupts")
+            raise disagreement(link.name, "line code gpiosk always waits for interrupts")
         link.pump.set_poll(poll)
         link.poll = poll
         return {}
@@ -320,11 +320,12 @@ class DatapathProcess:
 
     def _probe(self, message: Message, _fds: list[int]) -> Message:
         """size, after: see `gpiomux.datapath.probe`."""
-        pump = self._running().pump
+        link = self._running()
+        pump = link.pump
         if isinstance(pump, Pump):
             return probe.answer(pump.endpoint, message)
         what = "medium shm has no frames of its own" if isinstance(pump, ChannelPump) else "code gpiosk knows no probes"
-        raise UnsupportedError(f"cannot be probed: {what}", hint="ping the peer's address")
+        raise UnsupportedError(f"{link.name} cannot be probed: {what}", hint="ping the peer's address")
 
     def _report(self, _message: Message, _fds: list[int]) -> Message:
         """Everything that is known of a link but the counters of its interfaces; changes nothing."""

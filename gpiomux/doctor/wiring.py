@@ -143,10 +143,11 @@ def _both_ends(config: Config, links: list[Link]) -> list[Link]:
     ends.sort(key=lambda link: link is not links[0])
     if len(ends) < 2:
         raise UnsupportedError(
-            f"the other end of simulated wire {wire} is not in the file", hint="the wire exists only while a link runs"
+            f"the other end of simulated wire {wire} is not in the file",
+            hint="add the link of its other end to the file",
         )
     if len(links) > 1 and links[1] not in ends:
-        raise UsageError(f"{links[1].name} is not the other end of wire {wire}", hint=f"that is {ends[1].name}")
+        raise UsageError(f"{links[1].name} is not the other end of wire {wire}", hint=f"name {ends[1].name}")
     return ends
 
 
@@ -187,7 +188,7 @@ def _real(link: Link) -> Iterator[End]:
     """One end, its lines requested on the chips that they come from."""
     lines = _lines(link)
     if not isinstance(link.transport.medium, GpioMedium):
-        raise UsageError(f"link {link.name} has no real lines", hint="both ends have the same medium")
+        raise UsageError(f"link {link.name} has no real lines", hint="name two links of `medium: gpio`")
     found, faults = sources.find(gathered(link.name, lines), read_chips(Path("/dev")))
     if faults:
         raise UnsupportedError(f"link {link.name}: {'; '.join(faults)}", hint="`gpiomux chips` shows what there is")

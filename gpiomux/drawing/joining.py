@@ -93,7 +93,7 @@ def wiring_of_two(first: Config, first_file: str, second: Config, second_file: s
     if not cables:
         raise UsageError(
             f"no link of {first_file} has its peer in {second_file}",
-            hint="the reader's protocol id of one is the writer's of the other, and the line code is the same",
+            hint="peers have the same line code, and the `reader` of one is the `writer` of the other",
         )
     alone += [f"{link.name} of {second_file} has no peer in {first_file}: its lines are not shown." for link in rest]
     places = _places(cables, first=True), _places(cables, first=False)
@@ -143,7 +143,7 @@ def _cable(link: Link, file: str, other: Link, other_file: str) -> Cable:
 def _misfit(link: Link, file: str, other: Link, other_file: str, end: End) -> UsageError:
     return UsageError(
         f"{link.name} of {file} has {end.role}, and {other.name} of {other_file} has no {peer_of(end).role}",
-        hint="`out` of one has as many data lines as `in` of the other",
+        hint="give `out` of one as many data lines as `in` of the other",
     )
 
 

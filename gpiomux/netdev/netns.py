@@ -63,7 +63,8 @@ def remove(name: str, owner: str = "") -> None:
     with _refusals(name, "remove"):
         os.stat(DIRECTORY / name)
         if not is_ours(name, owner):
-            raise ConflictError(f"network namespace {name} was not made by gpiomux")
+            hint = f"gpiomux leaves it alone; if nobody needs it: ip netns del {name}"
+            raise ConflictError(f"network namespace {name} was not made by gpiomux", hint=hint)
         _delete(name)
 
 

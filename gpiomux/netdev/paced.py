@@ -96,7 +96,7 @@ def _refusals(way: Way) -> Iterator[None]:
         raise
     except OSError as err:
         number = err.errno or 0
-        hint = "set it up first: ip link set up" if number == errno.ENETDOWN else ""
+        hint = f"set it up first: ip link set {way.interface} up" if number == errno.ENETDOWN else ""
         if number == errno.EPERM:
             hint = "this needs CAP_NET_RAW in that network namespace"
         message = f"cannot send through {way.interface}: {os.strerror(number)}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gpiomux.errors import UsageError
+from gpiomux.errors import ProtocolError
 
 # Not when needed: a datapath that has given up its privileges may not be able to read the installation any more.
 from gpiomux.netdev.port_bpf import BpfPort
@@ -18,7 +18,7 @@ def open_port(method: str, kind: str, fds: tuple[int, ...]) -> PacketPort:
     """The port of a method and kind; takes over the descriptors, in the order in which `PortHandles` has them.
 
     Raises:
-        UsageError: there is no such method.
+        ProtocolError: there is no such method.
         OSError: the kernel does not let us use what was handed over; the descriptors remain the caller's.
     """
     match method:
@@ -27,4 +27,4 @@ def open_port(method: str, kind: str, fds: tuple[int, ...]) -> PacketPort:
         case "packet-socket":
             return PacketSocketPort(kind, fds)
         case _:
-            raise UsageError(f"there is no way {method!r} to carry marks")
+            raise ProtocolError(f"there is no way {method!r} to carry marks")

@@ -48,7 +48,12 @@ _RTA_DST, _RTA_OIF, _RTA_GATEWAY, _RTA_PRIORITY, _RTA_TABLE = 1, 4, 5, 6, 15
 _WITHOUT_COUNTERS = attribute(29, struct.pack("=I", 8))
 """IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS: what is told of a link is half as long."""
 
-_HINTS = {errno.EPERM: "this needs CAP_NET_ADMIN in that network namespace"}
+_HINTS = {
+    errno.EPERM: "this needs CAP_NET_ADMIN in that network namespace",
+    # addrconf.c of the kernel: rtnetlink says this of IPv6 where it is switched off.
+    errno.EACCES: "IPv6 is switched off there: sysctl net.ipv6.conf.default.disable_ipv6=0, then apply again",
+    errno.ENETUNREACH: "a gateway must be on a network of the interface, and that must be up: ip address, ip route",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

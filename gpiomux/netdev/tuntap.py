@@ -136,4 +136,6 @@ def check_name(name: str) -> None:
         problem = "contains one of / : % or white space"
     else:
         return
-    raise MachineError(f"{name!r} cannot name an interface: it {problem}", errno=errno.EINVAL)
+    raise MachineError(
+        f"{name!r} cannot name an interface: it {problem}", errno=errno.EINVAL, hint="choose another name"
+    )

@@ -55,7 +55,8 @@ def test_a_chip_that_may_not_be_opened(kernel: FakeKernel, monkeypatch: pytest.M
     monkeypatch.setattr(gpiod, "Chip", refuse)
     with pytest.raises(MachineError, match=r"cannot look at .*/gpiochip0: Permission denied") as caught:
         read_chips(kernel.roots.dev)
-    assert (caught.value.errno, caught.value.hint) == (errno.EACCES, "this needs root")
+    hint = f"become root, or a member of its group: ls -l {kernel.roots.dev / 'gpiochip0'}"
+    assert (caught.value.errno, caught.value.hint) == (errno.EACCES, hint)
 
 
 def test_a_machine_without_chips(kernel: FakeKernel) -> None:

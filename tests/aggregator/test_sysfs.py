@@ -63,7 +63,7 @@ def test_without_the_mirror_two_new_devices_cannot_be_told_apart(kernel: FakeKer
         sysfs.create(kernel.roots, TEXT, LINES, {}, lock)
         kernel.forget_mirror("0")
         assert sysfs.fresh(kernel.roots, LINES, {}) == ["gpio-aggregator.0"]
-        with pytest.raises(MachineError, match="cannot tell which aggregator is the new one") as caught:
+        with pytest.raises(MachineError, match="cannot tell which chip is the new one") as caught:
             sysfs.create(kernel.roots, "soc 1", (("soc", 1),), {}, lock)
     assert caught.value.errno == errno.EAGAIN
     assert caught.value.message.endswith(": gpio-aggregator.0, gpio-aggregator.1")

@@ -129,7 +129,7 @@ def test_a_file_without_end_is_refused() -> None:
         load_file("/dev/zero")
     assert (
         caught.value.faults[0].render()
-        == f"/dev/zero:1:1: the file is too large\n    at most {LIMIT_BYTES} bytes are read"
+        == f"/dev/zero:1:1: the file is too large\n    expected at most {LIMIT_BYTES} bytes"
     )
 
 

@@ -76,7 +76,7 @@ def test_a_long_line_is_cut_and_not_shown_where_the_caret_would_be_lost() -> Non
 
 def test_too_large_a_text() -> None:
     assert refusal("x" * (LIMIT_BYTES + 1)) == (
-        f"x.yaml:1:1: the file is too large\n    at most {LIMIT_BYTES} bytes are read"
+        f"x.yaml:1:1: the file is too large\n    expected at most {LIMIT_BYTES} bytes"
     )
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from gpiomux.errors import UsageError
+from gpiomux.errors import ProtocolError
 from gpiomux.netdev import marks, netns
 from gpiomux.netdev.inside import entered
 from gpiomux.netdev.ports import open_port
@@ -340,5 +340,5 @@ def test_a_port_works_without_any_privilege(method: str) -> None:
 
 
 def test_an_unknown_method_is_refused() -> None:
-    with pytest.raises(UsageError, match="pigeon"):
+    with pytest.raises(ProtocolError, match="pigeon"):
         open_port("pigeon", "tun", ())
