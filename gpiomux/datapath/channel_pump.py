@@ -19,6 +19,7 @@ from gpiomux.channels.link import ChannelLink
 from gpiomux.config.model import Poll, PollMode, ShmMedium
 from gpiomux.datapath.interfaces import Interfaces
 from gpiomux.datapath.recorder import PACKET
+from gpiomux.datapath.serving import Serving
 from gpiomux.errors import UsageError
 
 if TYPE_CHECKING:
@@ -62,13 +63,10 @@ class Patience:
             self.ns = max(self.ns // 2, self._least_ns)
 
 
-class ChannelPump:
+class ChannelPump(Serving):
     """Runs one link; see `gpiomux.datapath.pump.Pump`, whose place it takes.
 
     *Threads and processes:* one thread. Owns the regions, the bells and, through `interfaces`, the ports.
-
-    Attributes:
-        interfaces: the link's interface and its children.
     """
 
     def __init__(
@@ -91,6 +89,7 @@ class ChannelPump:
         assert isinstance(medium, ShmMedium)
         assert transport.protocol is not None
         out_fd, in_fd, self._peer_bell, self._bell, out_taken_fd, in_taken_fd = fds
+        super().__init__(self._bell)
         writable, readable = mmap.PROT_READ | mmap.PROT_WRITE, mmap.PROT_READ
         self._maps = (
             _mapped(out_fd, writable),
@@ -112,31 +111,25 @@ class ChannelPump:
         )
         self._poll_ms = medium.poll_ms
         self.set_poll(Poll())
-        self._poller = select.poll()
-        self._poller.register(self._bell, select.POLLIN)
         self._poller_without_interfaces = select.poll()
         """For the time in which there is no room for their packets."""
         self._poller_without_interfaces.register(self._bell, select.POLLIN)
-        self._callbacks: dict[int, Callable[[], None]] = {}
         self._rings = False
         """The peer has rung during this epoch, so it need not be polled."""
         self._peer_epoch = 0
         self._busy_ns = self._room_ns = time.monotonic_ns()
         self.interfaces = Interfaces(self._poller, transport.mode, main)
-        self._polls = self._sleeps = self._interrupts = 0
-        self._sleeping = False
+        self._polls = 0
         self._ring()
 
     def watch(self, fd: int, callback: Callable[[], None]) -> None:
         """Call `callback` whenever `fd` is readable."""
-        self._callbacks[fd] = callback
-        self._poller.register(fd, select.POLLIN)
+        super().watch(fd, callback)
         self._poller_without_interfaces.register(fd, select.POLLIN)
 
     def unwatch(self, fd: int) -> None:
         """Undo `watch`."""
-        del self._callbacks[fd]
-        self._poller.unregister(fd)
+        super().unwatch(fd)
         self._poller_without_interfaces.unregister(fd)
 
     def turn(self) -> None:
@@ -181,8 +174,8 @@ class ChannelPump:
         """Sleep until something happens, or it is time to look at the channel again."""
         if self._link.waiting():
             return []
-        self._sleeping = True
-        self._sleeps += 1
+        self.sleeping = True
+        self.sleeps += 1
         if self._link.room():
             ready = self._poller.poll(BELL_S * 1000 if self._rings else self._poll_ms)
         else:
@@ -202,24 +195,10 @@ class ChannelPump:
             self._link.waited_in_vain()
             self._room_ns = now_ns
 
-    def _serve(self, ready: list[tuple[int, int]]) -> None:
-        for fd, events in ready:
-            if fd == self._bell:
-                self._answer_bell()
-            elif fd in self._callbacks:
-                self._callbacks[fd]()
-            elif (member := self.interfaces.member_of(fd)) is not None:
-                if events & (select.POLLERR | select.POLLHUP | select.POLLNVAL):
-                    self.interfaces.lose(member)
-                else:
-                    self._take_packets(member)
-        self._sleeping = False
-
-    def _answer_bell(self) -> None:
+    def _answer_peer(self) -> None:
         with contextlib.suppress(BlockingIOError):
             os.read(self._bell, _DRAIN_BYTES)
         self._rings = True
-        self._interrupts += 1
 
     def _take_packets(self, member: Member) -> None:
         """Write packets that leave through an interface, as many as there is room for; of the fragments of one packet,
@@ -288,10 +267,10 @@ class ChannelPump:
             "element_bytes": {"out": link.element_bytes, "in": reader.element_bytes if link.up else None},
             "counters": link.counters.as_dict(),
             "channel": {
-                "interrupts": self._interrupts,
+                "interrupts": self.interrupts,
                 "polls": self._polls,
-                "sleeps": self._sleeps,
-                "sleeping": self._sleeping,
+                "sleeps": self.sleeps,
+                "sleeping": self.sleeping,
             },
         }
 

@@ -6,7 +6,6 @@ all. Edges are always watched; while they come they are read in batches, as the 
 
 from __future__ import annotations
 
-import select
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +13,7 @@ from gpiomux.config.model import GpioskCode
 from gpiomux.datapath import recorder as recorders
 from gpiomux.datapath.interfaces import Interfaces
 from gpiomux.datapath.pulse_sender import PulseSender
+from gpiomux.datapath.serving import Serving
 from gpiomux.errors import UsageError
 from gpiomux.lines.noted import NotedLines
 from gpiomux.wire.answers import Answers
@@ -24,8 +24,6 @@ from gpiomux.wire.pulses import CTL, DATA, MOST_FRAME_BYTES, Edge, PulseCounters
 from gpiomux.wire.schedule import Schedule
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from gpiomux.config.model import Transport
     from gpiomux.datapath.interfaces import Member
     from gpiomux.datapath.recorder import Recorder
@@ -41,13 +39,10 @@ _LINES = (CTL, DATA)
 """By bit of a request; see `lines.backends.chip_offsets`."""
 
 
-class PulsePump:
+class PulsePump(Serving):
     """Runs one link; see `gpiomux.datapath.pump.Pump`, whose place it takes.
 
     *Threads and processes:* the main thread. Owns the driver and, through `interfaces`, the ports.
-
-    Attributes:
-        interfaces: the link's interface.
     """
 
     def __init__(self, driver: LineDriver, transport: Transport, main: Member) -> None:
@@ -56,6 +51,7 @@ class PulsePump:
         Raises:
             OSError: the chip is gone, or an input has no interrupt.
         """
+        super().__init__(driver.fileno())
         code = transport.code
         assert isinstance(code, GpioskCode)
         assert transport.lines is not None
@@ -70,27 +66,13 @@ class PulsePump:
         self._sender = PulseSender(driver, code.interval_us, self._receive)
         self._sending = b""
         self._answers = Answers()
-        self._poller = select.poll()
-        self._poller.register(driver.fileno(), select.POLLIN)
-        self._callbacks: dict[int, Callable[[], None]] = {}
         self.interfaces = Interfaces(self._poller, transport.mode, main)
-        self._edges_in = self._interrupts = self._polls = self._sleeps = 0
-        self._sleeping = False
+        self._edges_in = self._polls = 0
         self._edge_ns = 0
         """When edges were read last."""
         driver.set_edges(True)
         self._carrier = True
         self.interfaces.set_carrier(True)
-
-    def watch(self, fd: int, callback: Callable[[], None]) -> None:
-        """Call `callback` whenever `fd` is readable."""
-        self._callbacks[fd] = callback
-        self._poller.register(fd, select.POLLIN)
-
-    def unwatch(self, fd: int) -> None:
-        """Undo `watch`."""
-        del self._callbacks[fd]
-        self._poller.unregister(fd)
 
     def turn(self) -> None:
         """Send a part of a frame, take what has come; sleep if there is neither.
@@ -156,22 +138,12 @@ class PulsePump:
             time.sleep(NAP_S)
             return self._poller.poll(0)
         deadline_ns = self._receiver.deadline_ns()
-        self._sleeping = True
-        self._sleeps += 1
+        self.sleeping = True
+        self.sleeps += 1
         return self._poller.poll(None if deadline_ns is None else max(0, -((now_ns - deadline_ns) // 1_000_000)))
 
-    def _serve(self, ready: list[tuple[int, int]]) -> None:
-        for fd, events in ready:
-            if fd in self._callbacks:
-                self._callbacks[fd]()
-            elif (member := self.interfaces.member_of(fd)) is not None:
-                if events & (select.POLLERR | select.POLLHUP | select.POLLNVAL):
-                    self.interfaces.lose(member)
-                else:
-                    self._take_packets(member)
-            else:
-                self._interrupts += 1  # what came is read at the next turn
-        self._sleeping = False
+    def _answer_peer(self) -> None:
+        pass  # what came is read at the next turn
 
     def _take_packets(self, member: Member) -> None:
         for packet in self.interfaces.leaving(member, PACKETS_PER_TURN):
@@ -215,10 +187,10 @@ class PulsePump:
             "line": {
                 "edges_in": self._edges_in,
                 "edges_out": self._sender.edges,
-                "interrupts": self._interrupts,
+                "interrupts": self.interrupts,
                 "polls": self._polls,
-                "sleeps": self._sleeps,
-                "sleeping": self._sleeping,
+                "sleeps": self.sleeps,
+                "sleeping": self.sleeping,
             },
         }
 

@@ -7,7 +7,6 @@ when busy).
 
 from __future__ import annotations
 
-import select
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +15,7 @@ from gpiomux.datapath import recorder as recorders
 from gpiomux.datapath.edges import Edges
 from gpiomux.datapath.interfaces import Interfaces
 from gpiomux.datapath.polling import STUCK_NS, Polling
+from gpiomux.datapath.serving import Serving
 from gpiomux.lines.handshake import Handshake
 from gpiomux.lines.noted import NotedLines
 from gpiomux.wire.endpoint import Endpoint, Settings
@@ -36,7 +36,7 @@ OFFER_AGAIN_NS = 2_000_000
 """How long what an interface does not take waits until it is offered again, when nothing else happens."""
 
 
-class Pump:
+class Pump(Serving):
     """Runs one link.
 
     *Threads and processes:* one thread. Owns the driver and, through `interfaces`, the ports.
@@ -44,11 +44,7 @@ class Pump:
     Attributes:
         endpoint: what is said on the wire.
         handshake: what moves on the lines.
-        interfaces: the link's interface and its children.
-        sleeps: times that the process went to sleep on the edges of the lines.
-        interrupts: times that edges were found.
         edges: edges that were noted while edge detection was on.
-        sleeping: the process sleeps, or slept when it was woken to report.
     """
 
     def __init__(
@@ -59,6 +55,7 @@ class Pump:
         Raises:
             OSError: the chip is gone.
         """
+        super().__init__(driver.fileno())
         lines, protocol = transport.lines, transport.protocol
         assert lines is not None
         assert protocol is not None
@@ -81,28 +78,14 @@ class Pump:
         """Between handshake and driver while somebody looks at the levels."""
         self._edges = Edges(driver)
         self._polling = Polling(Poll(), time.monotonic_ns())
-        self._poller = select.poll()
-        self._poller.register(driver.fileno(), select.POLLIN)
-        self._callbacks: dict[int, Callable[[], None]] = {}
         self.endpoint = Endpoint(settings, draw_epoch, time.monotonic_ns())
         self.handshake = Handshake(driver, width_in=width_in, width_out=width_out)
         self.interfaces = Interfaces(
             self._poller, transport.mode, main, rx_ring=transport.rx_ring, datagram=settings.datagram
         )
-        self.interrupts = self.edges = self.sleeps = 0
-        self.sleeping = False
+        self.edges = 0
         self._loaded = False
         """The frame that was loaded last has not been reported as gone out."""
-
-    def watch(self, fd: int, callback: Callable[[], None]) -> None:
-        """Call `callback` whenever `fd` is readable."""
-        self._callbacks[fd] = callback
-        self._poller.register(fd, select.POLLIN)
-
-    def unwatch(self, fd: int) -> None:
-        """Undo `watch`."""
-        del self._callbacks[fd]
-        self._poller.unregister(fd)
 
     def turn(self) -> None:
         """Move what can be moved; sleep if there is nothing.
@@ -190,20 +173,9 @@ class Pump:
             return None
         return max(0, -((now_ns - deadline_ns) // 1_000_000))
 
-    def _serve(self, ready: list[tuple[int, int]]) -> None:
-        for fd, events in ready:
-            if fd in self._callbacks:
-                self._callbacks[fd]()
-            elif (member := self.interfaces.member_of(fd)) is not None:
-                if events & (select.POLLERR | select.POLLHUP | select.POLLNVAL):
-                    self.interfaces.lose(member)
-                else:
-                    self._take_packets(member)
-            else:
-                # Edges that were noted while asleep; a chip that is gone says so here (ENODEV).
-                self.interrupts += 1
-                self.edges += len(self._driver.read_events())
-        self.sleeping = False
+    def _answer_peer(self) -> None:
+        # Edges that were noted while asleep; a chip that is gone says so here (ENODEV).
+        self.edges += len(self._driver.read_events())
 
     def _take_packets(self, member: Member) -> None:
         """Queue packets that leave through an interface, whether there is room or not: the endpoint knows better than
