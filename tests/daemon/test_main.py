@@ -67,7 +67,7 @@ def test_without_the_capability(tmp_path: Path) -> None:
 def test_answer_on_what_is_no_connection(number: str, tmp_path: Path) -> None:
     done = gpiomuxd("--answer", number, rundir=tmp_path)
     assert done.returncode == 2
-    assert f"gpiomuxd: descriptor {number} is no connected socket" in done.stderr
+    assert f"gpiomuxd: --answer: descriptor {number} is no connected socket" in done.stderr
     assert "Traceback" not in done.stderr
 
 

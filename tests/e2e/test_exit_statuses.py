@@ -119,4 +119,5 @@ def test_what_the_kernel_refuses_is_told_in_its_words_and_undone(
     assert answer.exit_status == 1
     assert words in answer.errors
     assert "what was done before is undone" in answer.errors
+    assert ("IPv6 is switched off there: sysctl net.ipv6.conf.default.disable_ipv6=0" in answer.errors) is bool(sysctl)
     assert host.run("ip", "-brief", "link") == before
