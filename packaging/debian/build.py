@@ -48,7 +48,7 @@ Architecture: {architecture}
 Maintainer: The gpiomux developers <gpiomux@localhost>
 Installed-Size: {kilobytes}
 Depends: python3 (>= {python}), python3 (<< {next_python}), passwd
-Recommends: iproute2
+Recommends: iproute2, libbpf1
 Suggests: tcpdump, tshark
 Section: net
 Priority: optional
