@@ -106,7 +106,7 @@ def _spans(words: list[Word], width: int, trace: Trace) -> Iterator[Span]:
             continue
         data, damage = ends.last
         if begin_ns is not None and (whole or not damage):
-            text = trace.text("frame", word.direction, damage.value, data)
+            text = trace.frame(damage.value, data)
             yield Span(direction=word.direction, begin_ns=begin_ns, end_ns=word.end_ns, text=text)
         ends.last, begin_ns, whole = None, None, True
 

@@ -60,9 +60,9 @@ def drawn(shown: Waveform, words: Sequence[Word], *, columns: int, strokes: Stro
 
 
 def span_rows(shown: Waveform, spans: Sequence[Span]) -> list[str]:
-    """The frames one below the other, with the time since the first change."""
+    """The frames one below the other, with the time since the first change and their direction."""
     begin_ns = shown.changes[0][0] if shown.changes else 0
-    return [f"{(span.begin_ns - begin_ns) / 1e6:10.3f} ms  {span.text}" for span in spans]
+    return [f"{(span.begin_ns - begin_ns) / 1e6:10.3f} ms  {span.direction:3} {span.text}" for span in spans]
 
 
 def _line_row(line: Line, changes: Sequence[tuple[int, int]], before: int, strokes: Strokes) -> str:

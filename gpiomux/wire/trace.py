@@ -42,13 +42,22 @@ class Trace:
             kind: `packet` or `frame`.
             fields: of a record of that kind, as `gpiomux.datapath.recorder.Recorder` describes them.
         """
-        return self._packet(*fields) if kind == "packet" else self._frame(*fields)
+        if kind == "packet":
+            return self._packet(*fields)
+        direction, damage, data = fields
+        return f"wire {direction.capitalize():3} {self.frame(damage, data)}"
 
     def _packet(self, direction: str, interface: str, mark: int, length: int, head: bytes) -> str:
         said = f" mark {mark:#x}" if mark else ""
         return f"{interface} {direction.capitalize():3}{said} {summary(self.mode, head, length)}"
 
-    def _frame(self, direction: str, damage: str, data: bytes) -> str:
+    def frame(self, damage: str, data: bytes) -> str:
+        """What a frame says.
+
+        Args:
+            damage: what is wrong with it; empty if nothing.
+            data: its bytes, without the check sequence.
+        """
         frame = None if damage or not data else frames.decode(data)
         if damage:
             words = f"damaged frame ({damage}), {data[:SHOWN_BYTES].hex()}"
@@ -63,7 +72,7 @@ class Trace:
             words = _probe(frame)
         else:
             words = f"frame of an unknown kind, {data[:SHOWN_BYTES].hex()}"
-        return f"wire {direction.capitalize():3} {words}, length {len(data)}"
+        return f"{words}, length {len(data)}"
 
     def _data(self, frame: Data) -> str:
         position = frame.position + (frame.acknowledgement * POSITION_MODULUS if self.datagram else 0)

@@ -41,7 +41,7 @@ def test_the_drawing_shows_words_and_frames(host: Host, busy: None) -> None:
     assert re.fullmatch(r"\d+ changes in \d+ us, not to scale", rows[0])
     for name in ("out.req", "out.ack", "out.d0", "in.req", "in.ack", "in.d7"):
         assert any(row.startswith(name) for row in rows)
-    assert any(re.search(r"ms  wire (In |Out) (hello|ack|data)", row) for row in rows)
+    assert any(re.search(r"ms  (in |out) (hello|ack|data)", row) for row in rows)
     assert re.search(r"noting one took the link about [\d.]+ us, [\d.]+% of this time", answer.errors)
 
 

@@ -87,12 +87,12 @@ def test_frames_are_read_off_the_words() -> None:
     words = Encoder(8).encode(FRAME)
     found = shown(samples_of(b"\x07rest of a frame\0\0" + words + words[:-4] + b"xxxx\0\0", words))
     spans = spans_of(words_of(found), WIDTHS, TRACE)
-    assert [(span.direction, span.text.startswith("wire Out ack 5")) for span in spans if span.direction == OUT] == [
+    assert [(span.direction, span.text.startswith("ack 5")) for span in spans if span.direction == OUT] == [
         (OUT, True),
         (OUT, False),
     ], "what had begun before is left out, what is damaged is not"
     assert "damaged frame (crc)" in spans[1].text or "damaged" in spans[1].text
-    assert [span.text for span in spans if span.direction == IN] == ["wire Out ack 5, length 3".replace("Out", "In ")]
+    assert [span.text for span in spans if span.direction == IN] == ["ack 5, length 3"]
 
 
 def test_frames_of_pulses() -> None:
