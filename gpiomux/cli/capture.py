@@ -7,7 +7,8 @@ import sys
 import time
 
 from gpiomux.cli import ask, output, pcapng
-from gpiomux.cli.recording import Recording, until_interrupted
+from gpiomux.cli.interruption import until_interrupted
+from gpiomux.cli.recording import Recording, made_file
 from gpiomux.errors import UsageError
 from gpiomux.version import VERSION
 
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
     from gpiomux.cli.recording import Turn
 
 STANDARD_OUTPUT = "-"
-FILE_MODE = 0o600
-"""What a link carries is nobody else's business."""
 
 
 def capture(link: str, write: str | None, count: int | None, seconds: int | None) -> int:
@@ -100,7 +99,4 @@ def _description(recording: Recording) -> str:
 def _opened(path: str) -> BinaryIO:
     if path == STANDARD_OUTPUT:
         return os.fdopen(os.dup(sys.stdout.fileno()), "wb")
-    try:
-        return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, FILE_MODE), "wb")
-    except OSError as err:
-        raise UsageError(f"{path}: {err.strerror}", hint="name a file that can be written") from err
+    return made_file(path)

@@ -6,7 +6,8 @@ import sys
 import time
 
 from gpiomux.cli import ask, output
-from gpiomux.cli.recording import Recording, until_interrupted
+from gpiomux.cli.interruption import until_interrupted
+from gpiomux.cli.recording import Recording
 from gpiomux.errors import UsageError
 from gpiomux.wire.trace import LEVELS, Trace
 

@@ -6,6 +6,7 @@ import time
 
 from gpiomux.cli import ask, output
 from gpiomux.cli.edit import parse_mark
+from gpiomux.cli.interruption import until_interrupted
 from gpiomux.errors import GpiomuxError
 
 TYPE_CHECKING = False  # as of `typing`, whose import a short command can do without
@@ -53,9 +54,8 @@ def generate(
     with ask.keeper("generate") as asked, output.Progress() as progress:
         run = _Run(asked, wanted, count or COUNT, progress)
         try:
-            run.run()
-        except KeyboardInterrupt:
-            pass
+            with until_interrupted():
+                run.run()
         except GpiomuxError:
             if run.packets:
                 _tell(run, json=json)

@@ -6,6 +6,7 @@ import sys
 import time
 
 from gpiomux.cli import ask, output
+from gpiomux.cli.interruption import until_interrupted
 from gpiomux.errors import GpiomuxError
 from gpiomux.stats.probes import Probes
 
@@ -40,9 +41,8 @@ def probe(link: str, count: int | None, interval: int | None, size: int | None, 
     with ask.keeper("probe") as asked, output.Progress() as progress:
         run = _Run(asked, link, probes, progress, lines=lines)
         try:
-            run.run(count or COUNT, (INTERVAL_MS if interval is None else interval) / 1000, size or SIZE_BYTES)
-        except KeyboardInterrupt:
-            pass
+            with until_interrupted():
+                run.run(count or COUNT, (interval or INTERVAL_MS) / 1000, size or SIZE_BYTES)
         except GpiomuxError:
             if probes.sent:
                 _tell(probes, begun_s, json=json)

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-import signal
+import os
 import time
 from base64 import b64decode
-from contextlib import contextmanager
 
+from gpiomux.errors import UsageError
 from gpiomux.frozen import Frozen
 
 TYPE_CHECKING = False  # as of `typing`, whose import a short command can do without
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-    from typing import Any
+    from collections.abc import Sequence
+    from typing import Any, BinaryIO
 
     from gpiomux.control.client import Client
 
 FROM_NOW = -1
 PAUSE_S = 0.05
 """Between two turns, unless there is more already."""
+FILE_MODE = 0o600
+"""What a link carries is nobody else's business."""
 
 
 class Turn(Frozen):
@@ -73,18 +75,13 @@ class Recording:
         return answer
 
 
-@contextmanager
-def until_interrupted() -> Iterator[None]:
-    """End the block, and nothing else, with Ctrl-C or SIGTERM: that is how whoever watches a link stops.
+def made_file(path: str) -> BinaryIO:
+    """Make a file for what a link carries, or begin it anew; a new one is for this user alone.
 
-    *Threads and processes:* the main thread only. Also works where a shell has started the command in the background,
-    with SIGINT ignored.
+    Raises:
+        UsageError: it cannot be made.
     """
-    before = {number: signal.signal(number, signal.default_int_handler) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield
-    except KeyboardInterrupt:
-        pass
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, FILE_MODE), "wb")
+    except OSError as err:
+        raise UsageError(f"{path}: {err.strerror}", hint="name a file that can be written") from err

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import io
-import os
 import time
 from typing import TYPE_CHECKING
 
 from gpiomux.cli import ask
+from gpiomux.cli.interruption import until_interrupted
 from gpiomux.cli.output import can_write, columns, line, note
-from gpiomux.cli.recording import Recording, until_interrupted
+from gpiomux.cli.recording import Recording, made_file
 from gpiomux.config.model import PulseLines
 from gpiomux.config.plain import transport_from_plain
 from gpiomux.errors import UnsupportedError, UsageError
@@ -20,8 +20,6 @@ from gpiomux.waveform.waveform import IN, OUT, waveform
 from gpiomux.wire.trace import Trace
 
 if TYPE_CHECKING:
-    from typing import BinaryIO
-
     from gpiomux.config.model import Lines, Transport
     from gpiomux.waveform.decoded import Span, Word
     from gpiomux.waveform.waveform import Waveform
@@ -30,8 +28,6 @@ WORDS = 100
 """How many are taken if nobody says."""
 MOST_SHOWN = 20
 """Frames that are listed below a drawing."""
-FILE_MODE = 0o600
-"""What a link carries is nobody else's business."""
 
 
 def scope(link: str, seconds: int | None, words: int | None, output: str | None, png: str | None) -> int:
@@ -59,12 +55,12 @@ def scope(link: str, seconds: int | None, words: int | None, output: str | None,
     if output is not None:
         from gpiomux.waveform.vcd import write_vcd
 
-        with _made(output) as file, io.TextIOWrapper(file, "utf-8") as text:
+        with made_file(output) as file, io.TextIOWrapper(file, "utf-8") as text:
             write_vcd(text, link, shown, moved, spans, program=f"gpiomux {VERSION}")
     if png is not None:
         from gpiomux.waveform.picture import picture
 
-        with _made(png) as file:
+        with made_file(png) as file:
             picture(link, shown, moved, spans).save(file, "PNG")
     if output is None and png is None:
         _draw(shown, moved, spans)
@@ -137,13 +133,6 @@ def _draw(shown: Waveform, words: list[Word], spans: list[Span]) -> None:
         line("")
     for row in rows[-MOST_SHOWN:]:
         line(row)
-
-
-def _made(path: str) -> BinaryIO:
-    try:
-        return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, FILE_MODE), "wb")
-    except OSError as err:
-        raise UsageError(f"{path}: {err.strerror}", hint="name a file that can be written") from err
 
 
 def _require_pictures() -> None:
