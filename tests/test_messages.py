@@ -8,7 +8,8 @@ import re
 import pytest
 
 from gpiomux import errors
-from tests.messages import COMMAND, ERRORS, ROOT, TABLE, Message, collected, is_words, table
+from tests.messages import COMMAND, ERRORS, TABLE, Message, collected, table
+from tests.wordings import ROOT, is_words
 
 NAMED = re.compile(
     "gpiomuxd?|gpio-aggregator|datapath|fork server|the guard|request|reply|control message|configuration"
