@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
+import socket
 import sys
+import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from gpiomux.cli import ask, output
 from gpiomux.errors import GpiomuxError, MachineError, UsageError
 
+TYPE_CHECKING = False  # as of `typing`, whose import a short command can do without
+if TYPE_CHECKING:
+    from typing import Any
+
 CONTENT_TYPE = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 PATH = "/metrics"
 REQUEST_S = 10.0
-"""How long a client may take to say what it wants."""
+"""How long a client may stay in all, from connecting until it has its answer."""
+MOST_CLIENTS = 8
+"""At once; anybody on this host may connect, and has a thread of ours then."""
 
 
 def metrics(listen: str | None) -> int:
@@ -39,13 +48,52 @@ def metrics(listen: str | None) -> int:
 
 
 class _Server(ThreadingHTTPServer):
+    """Lets a few clients in, and asks the daemon for one of them after the other: others want its threads too."""
+
     daemon_threads = True
+
+    def __init__(self, address: tuple[str, int], handler: type[BaseHTTPRequestHandler]) -> None:
+        self.room = threading.BoundedSemaphore(MOST_CLIENTS)
+        self.asking = threading.Lock()
+        super().__init__(address, handler)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Begin a thread for a client, or send it away."""
+        if not self.room.acquire(blocking=False):
+            self.shutdown_request(request)
+            return
+        try:
+            super().process_request(request, client_address)
+        except RuntimeError:  # no more threads
+            self.room.release()
+            self.shutdown_request(request)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        """Answer a client, and let the next one in."""
+        late = threading.Timer(REQUEST_S, _hang_up, (request,))
+        late.daemon = True
+        try:
+            late.start()
+            super().process_request_thread(request, client_address)
+        finally:
+            late.cancel()
+            self.room.release()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing of a client that has gone away, or was too slow."""
+        if not isinstance(sys.exception(), OSError):
+            super().handle_error(request, client_address)
+
+
+def _hang_up(sock: socket.socket) -> None:
+    with contextlib.suppress(OSError):  # it is closed already
+        sock.shutdown(socket.SHUT_RDWR)
 
 
 class _Handler(BaseHTTPRequestHandler):
     """Answers one request: `GET /metrics`."""
 
-    timeout = REQUEST_S
+    server: _Server
 
     def do_GET(self) -> None:
         """Send the metrics as they are now; if nobody can tell them, say why."""
@@ -53,7 +101,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_error(404, f"there is {PATH} only")
             return
         try:
-            body = _text().encode()
+            with self.server.asking:
+                body = _text().encode()
         except GpiomuxError as error:
             self.send_error(503, explain=error.message)
             return
