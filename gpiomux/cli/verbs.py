@@ -86,6 +86,19 @@ _TABLE = (
         options=(_JSON,),
     ),
     Verb(
+        name="restart",
+        help="Start the process of a link anew.\n\nThe interface stays, with its addresses and routes.",
+        performs="change:restart",
+        arguments=(_LINK,),
+    ),
+    Verb(
+        name="down",
+        help="Take links down, and remove all that was made for them.",
+        performs="change:down",
+        arguments=(Argument(metavar="LINK", help="Names of links; none: all of them.", required=False, many=True),),
+        options=(Option(name="--all", help="Everything of gpiomux on this machine, also what no gpiomuxd knows of."),),
+    ),
+    Verb(
         name="status",
         help="Print how each link is.\n\n"
         "With --diff, the exit status is that of plan: 0: nothing differs, 2: something does, 1: an error.",
@@ -104,7 +117,7 @@ _TABLE = (
         options=(
             _JSON,
             Option(name="--watch", help="Print it again each second."),
-            Option(name="--interval", metavar="SECONDS", bounds=(1, LONGEST_INTERVAL_S), help="Between two, not 1."),
+            Option(name="--interval", metavar="SECONDS", bounds=(1, LONGEST_INTERVAL_S), help="Between two; none: 1."),
             Option(name="--reset", help="Count from here; nothing is lost between what is printed and the reset."),
         ),
     ),
@@ -121,23 +134,8 @@ _TABLE = (
         help="Show all links at a glance.\n\nAgain and again, with the rates of the last moments, until Ctrl-C.",
         performs="top:top",
         options=(
-            Option(name="--interval", metavar="SECONDS", bounds=(1, 3600), help="Between two looks; none: 1."),
+            Option(name="--interval", metavar="SECONDS", bounds=(1, LONGEST_INTERVAL_S), help="Between two; none: 1."),
             Option(name="--count", metavar="N", bounds=(1, 1_000_000), help="Looks; none: without end."),
-        ),
-    ),
-    Verb(
-        name="scope",
-        help="Show the waveform of a running link's lines.\n\n"
-        "With its words and frames. Without a file it is drawn here. Ctrl-C ends it early.",
-        performs="scope:scope",
-        arguments=(_LINK,),
-        options=(
-            Option(name="--seconds", metavar="S", bounds=(1, 3600), help="Look for so long."),
-            Option(name="--words", metavar="N", bounds=(1, 100_000), help="Look until so many were moved; none: 100."),
-            Option(
-                name="--output", short="-o", metavar="VCD_FILE", help="Write it for GTKWave or PulseView instead."
-            ),
-            Option(name="--png", metavar="PNG_FILE", help="Draw a picture into a file instead."),
         ),
     ),
     Verb(
@@ -174,7 +172,7 @@ _TABLE = (
             ),
             Option(
                 name="--seconds",
-                metavar="S",
+                metavar="SECONDS",
                 bounds=(1, 3600),
                 help="How long --wiring waits for the other end; none: 60.",
             ),
@@ -190,29 +188,6 @@ _TABLE = (
             Argument(metavar="PEER_FILE", required=False, help="Configuration of the other board; none: only roles."),
         ),
         options=(Option(name="--output", short="-o", metavar="SVG_FILE", help="Draw it into this file, as SVG."),),
-    ),
-    Verb(
-        name="debug",
-        help="Log what a running link carries.\n\n"
-        "LEVEL is off, packets (or on), frames: packets and frames; none: print how it is. The output goes into the "
-        "log of gpiomuxd, rate-limited, until it is switched off or the link is restarted.",
-        performs="debug:debug",
-        arguments=(_LINK, Argument(metavar="LEVEL", required=False, help="off, on, packets or frames.")),
-        options=(
-            Option(name="--follow", help="Print it here instead, all of it, until Ctrl-C; the log is left as it is."),
-        ),
-    ),
-    Verb(
-        name="capture",
-        help="Write the frames of a running link into a file for Wireshark.\n\n"
-        "Until Ctrl-C, or as long as the options say. The packets themselves are what tcpdump sees on the interface.",
-        performs="capture:capture",
-        arguments=(_LINK,),
-        options=(
-            Option(name="--write", short="-w", metavar="FILE", help="The file, pcapng; - writes standard output."),
-            Option(name="--count", metavar="N", bounds=(1, 1_000_000_000), help="End after so many frames."),
-            Option(name="--seconds", metavar="S", bounds=(1, 86_400), help="End after so long."),
-        ),
     ),
     Verb(
         name="probe",
@@ -251,6 +226,42 @@ _TABLE = (
             Option(name="--to", metavar="ADDRESS", help="Who is asked for, or gets it; none: see gpiomux(1)."),
             Option(name="--source", metavar="ADDRESS", help="Sender; none: the address of the interface."),
             _JSON,
+        ),
+    ),
+    Verb(
+        name="debug",
+        help="Log what a running link carries.\n\n"
+        "LEVEL is off, packets (or on), frames: packets and frames; none: print how it is. The output goes into the "
+        "log of gpiomuxd, rate-limited, until it is switched off or the link is restarted.",
+        performs="debug:debug",
+        arguments=(_LINK, Argument(metavar="LEVEL", required=False, help="off, on, packets or frames.")),
+        options=(
+            Option(name="--follow", help="Print it here instead, all of it, until Ctrl-C; the log is left as it is."),
+        ),
+    ),
+    Verb(
+        name="capture",
+        help="Write the frames of a running link into a file for Wireshark.\n\n"
+        "Until Ctrl-C, or as long as the options say. The packets themselves are what tcpdump sees on the interface.",
+        performs="capture:capture",
+        arguments=(_LINK,),
+        options=(
+            Option(name="--write", short="-w", metavar="FILE", help="The file, pcapng; - writes standard output."),
+            Option(name="--count", metavar="N", bounds=(1, 1_000_000_000), help="End after so many frames."),
+            Option(name="--seconds", metavar="SECONDS", bounds=(1, 86_400), help="End after so long."),
+        ),
+    ),
+    Verb(
+        name="scope",
+        help="Show the waveform of a running link's lines.\n\n"
+        "With its words and frames. Without a file it is drawn here. Ctrl-C ends it early.",
+        performs="scope:scope",
+        arguments=(_LINK,),
+        options=(
+            Option(name="--seconds", metavar="SECONDS", bounds=(1, 3600), help="Look for so long."),
+            Option(name="--words", metavar="N", bounds=(1, 100_000), help="Look until so many were moved; none: 100."),
+            Option(name="--output", short="-o", metavar="VCD_FILE", help="Write it for GTKWave or PulseView instead."),
+            Option(name="--png", metavar="PNG_FILE", help="Draw a picture into a file instead."),
         ),
     ),
     Verb(
@@ -349,23 +360,10 @@ _TABLE = (
         options=(_PERSIST,),
     ),
     Verb(
-        name="restart",
-        help="Start the process of a link anew.\n\nThe interface stays, with its addresses and routes.",
-        performs="change:restart",
-        arguments=(_LINK,),
-    ),
-    Verb(
         name="completion",
         help="Print the script that completes command lines in a shell.",
         performs="completion:completion",
         arguments=(Argument(metavar="SHELL", help="bash, zsh or fish.", offers=("bash", "zsh", "fish")),),
-    ),
-    Verb(
-        name="down",
-        help="Take links down, and remove all that was made for them.",
-        performs="change:down",
-        arguments=(Argument(metavar="LINK", help="Names of links; none: all of them.", required=False, many=True),),
-        options=(Option(name="--all", help="Everything of gpiomux on this machine, also what no gpiomuxd knows of."),),
     ),
 )
 
