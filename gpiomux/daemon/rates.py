@@ -7,6 +7,8 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from gpiomux.stats.counters import dropped, errors
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -53,8 +55,8 @@ class Rates:
         counters: dict[str, int] = report["counters"]
         return {
             **look.told,
-            "errors": sum(value for name, value in counters.items() if name.endswith("_errors")),
-            "dropped": sum(value for name, value in counters.items() if name.endswith(("_dropped", "_full"))),
+            "errors": errors(counters),
+            "dropped": dropped(counters),
         }
 
     def _look(self, link: str, report: dict[str, Any]) -> _Look:

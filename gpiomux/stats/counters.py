@@ -1,4 +1,4 @@
-"""Every counter there is: its name, what it tells, and its unit. Pure data.
+"""Every counter there is: its name, what it tells, and its unit; and which tell of something wrong. Pure.
 
 Whoever shows counters takes words and units from here: `stats`, gpiomux-counters(7), metrics. A test holds the table
 against what the datapaths count, on all media.
@@ -7,6 +7,11 @@ against what the datapaths count, on all media.
 from __future__ import annotations
 
 from gpiomux.frozen import Frozen
+
+TYPE_CHECKING = False  # as of `typing`, whose import a short command can do without
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
 
 COUNTER, GAUGE = "counter", "gauge"
 """What only grows, and what is as it is at the moment."""
@@ -111,3 +116,20 @@ COUNTERS: tuple[Counter, ...] = (
     *(Counter("rings", *told, kind=GAUGE) for told in _RINGS),
 )
 """In the order in which people read them."""
+
+_ERRORS = ("_errors", "_unknown", "_overruns", "_incompatible")
+_DROPPED = ("_dropped", "_full", "_too_big")
+
+
+def errors(counted: Mapping[str, Any]) -> int:
+    """All that came damaged, or could not be understood, of the counters of a link or of an interface."""
+    return _ending(counted, _ERRORS)
+
+
+def dropped(counted: Mapping[str, Any]) -> int:
+    """All packets that were given up, of the counters of a link or of an interface."""
+    return _ending(counted, _DROPPED)
+
+
+def _ending(counted: Mapping[str, Any], endings: tuple[str, ...]) -> int:
+    return sum(value for name, value in counted.items() if name.endswith(endings))

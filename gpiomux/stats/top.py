@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from gpiomux.stats.counters import dropped, errors
 from gpiomux.stats.report import Table, Tone, bit_rate, condition, daemon_line
 
 TYPE_CHECKING = False  # as of `typing`, whose import a short command can do without
@@ -22,8 +23,6 @@ SAMPLES = 30
 LEAST_SAMPLES = 8
 _OTHER_COLUMNS = 84
 """What a table takes beside the past of both directions, with short names."""
-_ERRORS = ("_errors", "_unknown", "_overruns", "_incompatible")
-_DROPS = ("_dropped", "_full", "_too_big")
 _TONES = {Tone.BAD: 0, Tone.WAITING: 1, Tone.GOOD: 2, Tone.PLAIN: 3}
 
 
@@ -87,8 +86,8 @@ def _link_row(link: Answer, note: str, history: list[Answer], line: Line) -> tup
         link["name"],
         note,
         *ways,
-        str(_sum(last, _ERRORS)),
-        str(_sum(last, _DROPS)),
+        str(_sum(last, errors)),
+        str(_sum(last, dropped)),
         str(link["datapath"]["restarts"]),
     )
 
@@ -111,7 +110,6 @@ def _ways(history: list[Answer], interface: str | None, line: Line) -> tuple[str
     return tuple(cells)
 
 
-def _sum(rates: Answer, endings: tuple[str, ...]) -> int:
-    """All that ends so, of a link and of its interfaces."""
-    groups = [rates.get("counters", {}), *rates.get("interfaces", {}).values()]
-    return sum(value for group in groups for name, value in group.items() if name.endswith(endings))
+def _sum(rates: Answer, of: Callable[[Answer], int]) -> int:
+    """Of a link and of its interfaces."""
+    return sum(map(of, [rates.get("counters", {}), *rates.get("interfaces", {}).values()]))

@@ -66,10 +66,10 @@ def test_a_young_process_is_no_division_by_zero() -> None:
 
 def test_what_was_lost_is_summed() -> None:
     told = Rates(Clock()).traffic(
-        "geth0", report(0, 0, rx_crc_errors=2, rx_framing_errors=3, tx_dropped=4, tx_ring_full=5)
+        "geth0", report(0, 0, rx_crc_errors=2, rx_framing_errors=3, rx_overruns=1, tx_dropped=4, tx_ring_full=5)
     )
     assert told is not None
-    assert (told["errors"], told["dropped"]) == (5, 9)
+    assert (told["errors"], told["dropped"]) == (6, 9)
 
 
 def test_who_tells_nothing_has_no_rate() -> None:
