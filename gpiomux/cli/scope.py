@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 
 WORDS = 100
 """How many are taken if nobody says."""
-MOST_SHOWN = 20
-"""Frames that are listed below a drawing."""
 
 
 def scope(link: str, seconds: int | None, words: int | None, output: str | None, png: str | None) -> int:
@@ -128,10 +126,8 @@ def _draw(shown: Waveform, words: list[Word], spans: list[Span]) -> None:
     strokes = drawing.UNICODE if can_write(drawing.UNICODE.rising + drawing.UNICODE.high) else drawing.ASCII
     for row in drawing.drawn(shown, words, columns=columns(), strokes=strokes):
         line(row)
-    rows = drawing.span_rows(shown, spans)
-    if rows:
-        line("")
-    for row in rows[-MOST_SHOWN:]:
+    rows = drawing.span_rows(shown, spans, columns=columns())
+    for row in ("", *rows) if rows else ():
         line(row)
 
 

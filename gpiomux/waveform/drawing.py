@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from gpiomux.waveform.waveform import IN, OUT
@@ -17,6 +18,10 @@ LEFT_COLUMNS = 9
 """For the names of the lines."""
 CHANGE_COLUMNS = 2
 """One for the edge, one for the level after it; as wide as a word in hexadecimal."""
+
+
+MOST_SPANS = 20
+"""Frames that are listed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,10 +64,20 @@ def drawn(shown: Waveform, words: Sequence[Word], *, columns: int, strokes: Stro
     return rows
 
 
-def span_rows(shown: Waveform, spans: Sequence[Span]) -> list[str]:
-    """The frames one below the other, with the time since the first change and their direction."""
+def span_rows(shown: Waveform, spans: Sequence[Span], *, columns: int) -> list[str]:
+    """The last frames one below the other, MOST_SPANS of them, with the time since the first change and the direction.
+
+    Args:
+        shown: the waveform.
+        spans: its frames.
+        columns: how wide a row may be; what is longer goes on below its own text.
+    """
     begin_ns = shown.changes[0][0] if shown.changes else 0
-    return [f"{(span.begin_ns - begin_ns) / 1e6:10.3f} ms  {span.direction:3} {span.text}" for span in spans]
+    rows: list[str] = []
+    for span in spans[-MOST_SPANS:]:
+        head = f"{(span.begin_ns - begin_ns) / 1e6:10.3f} ms  {span.direction:3} "
+        rows += wrap(head + span.text, max(columns, 2 * len(head)), subsequent_indent=" " * len(head))
+    return rows
 
 
 def _line_row(line: Line, changes: Sequence[tuple[int, int]], before: int, strokes: Strokes) -> str:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from gpiomux.config.defaults import SIM_LINES, SIM_PULSE_LINES
 from gpiomux.lines.noted import SAMPLE as NOTED_SAMPLE
 from gpiomux.waveform import drawing, picture
-from gpiomux.waveform.decoded import pulse_spans_of, spans_of, words_of
+from gpiomux.waveform.decoded import Span, pulse_spans_of, spans_of, words_of
 from gpiomux.waveform.vcd import write_vcd
 from gpiomux.waveform.waveform import IN, OUT, SAMPLE, Waveform, lines_of, waveform
 from gpiomux.wire.codec import Encoder
@@ -148,6 +148,18 @@ def test_the_dump_holds_words_and_frames() -> None:
     assert "out_word[7]" in text
 
 
+def test_the_last_frames_are_listed_and_long_ones_folded_below_their_text() -> None:
+    found = shown(samples_of(b"ab", b""))
+    spans = [Span(direction=OUT, begin_ns=1_000_010 + it * 1_000_000, end_ns=0, text=f"ack {it}") for it in range(30)]
+    rows = drawing.span_rows(found, spans, columns=80)
+    assert [rows[0], rows[-1], len(rows)] == ["    10.000 ms  out ack 10", "    29.000 ms  out ack 29", 20]
+    span = Span(direction=IN, begin_ns=1_000_010, end_ns=0, text="hello version 1, net_hdr")
+    assert drawing.span_rows(found, [span], columns=40) == [
+        "     0.000 ms  in  hello version 1,",
+        "                   net_hdr",
+    ]
+
+
 def test_the_drawing_shows_edges_levels_and_words() -> None:
     found = shown(samples_of(b"\x01", b""))
     rows = drawing.drawn(found, words_of(found), columns=80, strokes=drawing.ASCII)
@@ -177,7 +189,7 @@ def test_any_bytes_are_a_waveform(chunks: list[bytes]) -> None:
     words = words_of(found)
     spans_of(words, WIDTHS, TRACE)
     drawing.drawn(found, words, columns=40, strokes=drawing.UNICODE)
-    drawing.span_rows(found, [])
+    drawing.span_rows(found, [], columns=40)
 
 
 def test_names_of_lines() -> None:
