@@ -140,8 +140,9 @@ def peer_words(peer: Answer | None) -> str:
 def traffic_words(traffic: Answer) -> str:
     """How fast a link goes, and what it has lost."""
     rates = f"in {bit_rate(traffic['rx_bytes_per_s'])}, out {bit_rate(traffic['tx_bytes_per_s'])}"
-    errors, dropped = traffic["errors"], traffic["dropped"]
-    return f"{rates}, in the last {duration(traffic['over_s'])}; {errors} errors, {dropped} dropped"
+    errors, dropped, over_s = traffic["errors"], traffic["dropped"], traffic["over_s"]
+    over = duration(over_s) if over_s >= 1 else f"{over_s:.1f} s"
+    return f"{rates}, in the last {over}; {errors} errors, {dropped} dropped"
 
 
 def bit_rate(bytes_per_s: int) -> str:

@@ -151,3 +151,9 @@ def test_the_daemon_is_named_in_one_line(daemon: dict[str, Any] | None, text: st
 )
 def test_a_duration_has_its_two_largest_units(seconds: float, text: str) -> None:
     assert report.duration(seconds) == text
+
+
+@pytest.mark.parametrize(("over_s", "words"), [(0.384, "0.4 s"), (1.9, "1 s"), (75.0, "1 min 15 s")])
+def test_the_time_that_a_rate_is_of(over_s: float, words: str) -> None:
+    traffic = {"rx_bytes_per_s": 0, "tx_bytes_per_s": 0, "over_s": over_s, "errors": 0, "dropped": 0}
+    assert f"in the last {words};" in row_of("traffic", traffic=traffic)
