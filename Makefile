@@ -51,6 +51,10 @@ fuzz: $(FUZZ) ## Look for words, frames (FUZZ_SECONDS, 60) and configurations we
 bench: $(BENCH) ## Measure idle load, goodput and start-up time; table and pictures are also written to bench-out/.
 	$(VENV)/bin/python -m tests.bench.bench
 
+.PHONY: pictures
+pictures: $(BENCH) ## Draw the terminal pictures of the manual anew, into man/; needs tmux, and somebody who looks at them.
+	$(VENV)/bin/python -m tests.demo.pictures
+
 .PHONY: bench-kernel
 bench-kernel: $(BENCH) ## Measure words, packets and TCP on real lines in the test kernel, against a C program.
 	$(VENV)/bin/python -m tests.bench.kernel
