@@ -57,6 +57,10 @@ class GpiomuxError(Exception):
     def __str__(self) -> str:
         return self.message
 
+    def told(self) -> str:
+        """Message and hint in one line, as the log has them where no client is told."""
+        return f"{self.message} (hint: {self.hint})" if self.hint else self.message
+
 
 class UsageError(GpiomuxError):
     """A command line or a request names something that does not exist or makes no sense."""

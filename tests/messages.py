@@ -103,7 +103,7 @@ def made_by(place: Place) -> Maker | None:
         return maker("finding", "gpiomuxd", call, 1, "cause", "remedy")
     if name == "note" or (name == "append" and receiver(call) == "notes") or prints_to_stderr(place):
         return maker("note", "", call, 0, "text", "")
-    if name in LOGGED and receiver(call) == "_log":
+    if name in LOGGED and isinstance(call.func, ast.Attribute) and "log" in ast.unparse(call.func.value):
         return maker("log", name, call, 0, "msg", "")
     return None
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from gpiomux.errors import Fault
 
 FILE_NAME = "gpiomux.schema.json"
+_MERGED = "write the keys out: merge keys are not read"
 
 
 class Finding(NamedTuple):
@@ -159,7 +160,7 @@ def _unknown_keys(path: Path, mapping: dict[str, object]) -> Iterator[Finding]:
         if key not in known:
             suggestion = wording.nearest(key, [name for name in known if name not in mapping])
             other = f"did you mean {quoted(suggestion)}?" if suggestion else wording.one_of(known)
-            expected = reasons.get(key, other)
+            expected = _MERGED if key == "<<" else reasons.get(key, other)
             yield Finding((*path, key), f"key {quoted(key)} is unknown", expected, at_key=True, suggestion=suggestion)
 
 

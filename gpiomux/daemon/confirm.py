@@ -57,6 +57,6 @@ class Countdown:
             try:
                 await self._revert()
             except GpiomuxError as err:
-                _log.error("cannot take back what nobody has confirmed: %s", err)
+                _log.error("cannot take back what nobody has confirmed: %s", err.told())
                 await asyncio.sleep(RETRY_S)
         self._task = None

@@ -75,7 +75,7 @@ def watch(rundir: RunDir) -> None:
             try:
                 start_daemon(rundir)
             except GpiomuxError as err:
-                _log.error("%s", err)
+                _log.error("%s", err.told())
         time.sleep(min(left_s, LOOK_S) if left_s > 0 else LOOK_S)
 
 
@@ -99,7 +99,7 @@ def main() -> None:
     try:
         watch(RunDir.from_environment())
     except GpiomuxError as err:
-        _log.error("%s", err)
+        _log.error("%s", err.told())
         raise SystemExit(err.exit_status) from None
     raise SystemExit(0)
 

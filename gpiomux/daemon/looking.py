@@ -80,8 +80,7 @@ def with_silent(observed: Observed, applied: Iterable[Resource], wanted: Iterabl
 
 def namespaces(*configs: Config) -> set[str]:
     """Names of the network namespaces that configurations use."""
-    links = [link for config in configs for link in config.links]
-    netdevs = [link.netdev for link in links] + [child.netdev for link in links for child in link.children]
+    netdevs = [netdev for config in configs for link in config.links for netdev in link.netdevs.values()]
     return {netdev.netns for netdev in netdevs if netdev.netns is not None}
 
 

@@ -230,7 +230,7 @@ class Manager:
         try:
             self.revive(link)
         except GpiomuxError as err:
-            _log.error("%s", err)
+            _log.error("%s", err.told())
 
     def _of_datapath(self, link: str, observed: Observed, on_step: OnStep | None = None) -> Plan:
         """Do what has to be done about one process, and nothing else."""
@@ -315,7 +315,7 @@ class Manager:
             if after.state == before_it.state or not make_plan(wanted_state(self.applied), after).operations:
                 state_file.end(self._rundir)
         except GpiomuxError as err:
-            _log.error("cannot see what the failed change has left: %s", err)
+            _log.error("cannot see what the failed change has left: %s", err.told())
 
     def _end_unstarted(self) -> None:
         """End processes that were made by a killed daemon, and never told what to run."""

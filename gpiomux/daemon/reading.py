@@ -131,7 +131,7 @@ class Reading:
         require_link(config, name)
         (link,) = (it for it in config.links if it.name == name)
         told = self._datapaths.reports().get(name)
-        counted = self._datapaths.ask(name, {"do": "stats"}) if isinstance(told, dict) else None
+        counted = self._datapaths.ask_counters(name, {"do": "stats"}) if isinstance(told, dict) else None
         found = self._present(config)
         now = _status(link, attempts.get(name), told, found, self._programs_seen([link], found))
         traffic = self._rates.traffic(name, told)

@@ -42,7 +42,8 @@ class Running:
             return self._generate(Order(**args), config)
         link = args.pop("link")
         require_link(config, link)
-        return self._datapaths.ask(link, {"do": request.verb, **args})
+        ask = self._datapaths.ask_counters if request.verb == "reset-stats" else self._datapaths.ask
+        return ask(link, {"do": request.verb, **args})
 
     def _generate(self, order: Order, config: Config) -> dict[str, Any]:
         for link in config.links:

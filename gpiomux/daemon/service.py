@@ -104,7 +104,7 @@ class Service:
         try:
             await self._at_work(self._manager.recover)
         except GpiomuxError as err:
-            _log.error("cannot restore what was applied: %s", err)
+            _log.error("cannot restore what was applied: %s", err.told())
 
     async def _answer(self, request: Request, tell: Callable[[Progress], None], uid: int) -> dict[str, Any]:
         if request.verb in READING_VERBS | RUNNING_VERBS | EXAMINING_VERBS:
@@ -157,7 +157,7 @@ class Service:
             try:
                 self._supervisor.update(await loop.run_in_executor(self._worker, self._manager.processes))
             except GpiomuxError as err:
-                _log.error("%s", err)
+                _log.error("%s", err.told())
 
     def _end_if_idle(self) -> None:
         """End if nothing is left to do and nobody wants us to stay; before the reply, so that the client can tell."""

@@ -82,7 +82,7 @@ class Supervisor:
             self._forget(link)
         for link, process in processes.items():
             if isinstance(process, MachineError):
-                log.of_link(__name__, link).warning("%s", process)
+                log.of_link(__name__, link).warning("%s", process.told())
             elif self._closed:
                 if process is not None:
                     os.close(process.pidfd)
@@ -144,7 +144,7 @@ class Supervisor:
         try:
             revived = await self._revive(link)
         except GpiomuxError as err:
-            log.of_link(__name__, link).error("%s", err)
+            log.of_link(__name__, link).error("%s", err.told())
             if link in self._watched:
                 self.attempts[link] = replace(self.attempts[link], state="failed", last_exit=err.message)
                 self._revive_after(link, self._watched[link].backoff.pause_s(0.0))

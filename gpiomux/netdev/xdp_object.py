@@ -93,7 +93,8 @@ def load_object(path: str, name: str | None) -> OpenProgram:
     try:
         content = read_object(path)
     except OSError as err:
-        raise MachineError(f"cannot read {path}: {err.strerror}", errno=err.errno or 0) from err
+        hint = f"name a file that gpiomuxd can read: ls -l {path}"
+        raise MachineError(f"cannot read {path}: {err.strerror}", errno=err.errno or 0, hint=hint) from err
     with _log(libbpf) as said:
         options = _OpenOptions(ctypes.sizeof(_OpenOptions), os.fsencode(os.path.basename(path)))
         opened = libbpf.bpf_object__open_mem(content, len(content), ctypes.byref(options))

@@ -49,6 +49,7 @@ def test_bad_configuration_has_exactly_these_faults(document: str, rendered: str
     with pytest.raises(ConfigError) as caught:
         load_text(document, "x.yaml")
     assert "".join(f"{fault.render()}\n" for fault in caught.value.faults) == rendered
+    assert all(fault.expected for fault in caught.value.faults), "a fault without what to do"
 
 
 def test_the_table_is_whole() -> None:
