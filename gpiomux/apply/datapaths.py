@@ -33,6 +33,8 @@ ANSWER_S = 15.0
 """How long a process may take to answer."""
 STOP_S = 5.0
 """How long a process may take to end after it was told to; then it is killed."""
+MOST_ANSWERS = 64
+"""With what a link has counted; more than 1024 children ever take."""
 ENDS = 64
 """Of how many processes that have ended it is remembered how; a restart asks twice, within a second."""
 
@@ -50,9 +52,9 @@ class Process:
 class Datapaths:
     """All datapath processes of one run directory.
 
-    *Threads and processes:* `ask`, `report`, `reports`, `counted`, `find` and `exit_words` may be called by any
-    thread, also at once; the others by one thread. Processes that this object has started are children of its fork
-    server; those it has found are not.
+    *Threads and processes:* `ask`, `ask_counters`, `report`, `reports`, `counted`, `find` and `exit_words` may be
+    called by any thread, also at once; the others by one thread. Processes that this object has started are children
+    of its fork server; those it has found are not.
     """
 
     def __init__(self, rundir: RunDir, *, answer_s: float = ANSWER_S, fork_server: ForkServer | None = None) -> None:
@@ -100,7 +102,16 @@ class Datapaths:
         Raises:
             MachineError: the run directory cannot be read.
         """
-        return ask_all(self._rundir, {"do": "stats", "total": total})
+        message = {"do": "stats", "total": total}
+        return {link: self._rest_of(link, message, it) for link, it in ask_all(self._rundir, message).items()}
+
+    def ask_counters(self, link: str, message: dict[str, Any]) -> dict[str, Any]:
+        """Ask one datapath for what it has counted, all interfaces with it: `stats` or `reset-stats`.
+
+        Raises:
+            MachineError: as `ask`.
+        """
+        return self._whole(link, message, self.ask(link, message))
 
     def ask(self, link: str, message: dict[str, Any], fds: Sequence[int] = ()) -> dict[str, Any]:
         """Ask one datapath and wait for the answer.
@@ -188,6 +199,26 @@ class Datapaths:
                 if len(self._ends) > ENDS:
                     del self._ends[next(iter(self._ends))]
             return self._ends.get(pid, "exit status unknown (started by an earlier gpiomuxd)")
+
+    def _rest_of(self, link: str, message: dict[str, Any], answer: Report) -> Report:
+        if not isinstance(answer, dict):
+            return answer
+        try:
+            return self._whole(link, message, answer)
+        except MachineError as err:
+            return err
+
+    def _whole(self, link: str, message: dict[str, Any], answer: dict[str, Any]) -> dict[str, Any]:
+        """The answer to a request for counters with the interfaces that did not fit into it."""
+        interfaces, first = dict(answer["interfaces"]), answer.get("next")
+        for _ in range(MOST_ANSWERS):
+            if first is None:
+                return {**{name: value for name, value in answer.items() if name != "next"}, "interfaces": interfaces}
+            more = self.ask(link, {**message, "first": first})
+            interfaces |= more["interfaces"]
+            first = more.get("next")
+        hint = f"'gpiomux restart {link}' ends it and starts a new one"
+        raise MachineError(f"datapath of {link} tells of interfaces without end", errno=errno.EPROTO, hint=hint)
 
     def _end(self, link: str) -> None:
         """End the process of a link, if there is one, and wait until it has ended."""

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 MAX_MESSAGE_BYTES = 128 * 1024
-"""What 240 busy interfaces of a link have counted; the kernel takes 208 KiB, unless told otherwise (wmem_default)."""
+"""The kernel takes 208 KiB, unless told otherwise (wmem_default)."""
 MAX_FDS = 32
 """More than any message needs; the kernel's own limit is 253 (SCM_MAX_FD)."""
 

@@ -32,6 +32,7 @@ from gpiomux.datapath.pump import Pump
 from gpiomux.datapath.recorder import FROM_NOW, KINDS, Recorder
 from gpiomux.datapath.scheduling import ask_for_short_turns
 from gpiomux.datapath.since_reset import SinceReset
+from gpiomux.datapath.totals import totals
 from gpiomux.errors import GpiomuxError, ProtocolError, UnsupportedError
 from gpiomux.lines.backends import open_driver
 from gpiomux.netdev.ports import open_port
@@ -291,17 +292,18 @@ class DatapathProcess:
         return {}
 
     def _stats(self, message: Message, _fds: list[int]) -> Message:
-        """total: what was counted since the process began, or else since the last reset."""
-        totals = _totals(self._running().pump)
-        return totals if message.get("total") is True else self._since_reset.counted(totals)
+        """total: what was counted since the process began, or else since the last reset. first: see `_page`."""
+        counted, following = _page(self._running().pump, message)
+        return {**(counted if message.get("total") is True else self._since_reset.counted(counted)), "next": following}
 
-    def _reset_stats(self, _message: Message, _fds: list[int]) -> Message:
-        """Answer with what was counted since the last such request, and count from here: nothing falls in between."""
+    def _reset_stats(self, message: Message, _fds: list[int]) -> Message:
+        """first. Answer with what was counted since the last such request, and count just that from here: nothing falls
+        in between, whatever goes on before the next interfaces are asked for."""
         link = self._running()
-        totals = _totals(link.pump)
-        since = self._since_reset.counted(totals)
-        self._since_reset.reset(totals)
-        return {"name": link.name, **since}
+        counted, following = _page(link.pump, message)
+        since = self._since_reset.counted(counted)
+        self._since_reset.reset(counted)
+        return {"name": link.name, **since, "next": following}
 
     def _record(self, message: Message, _fds: list[int]) -> Message:
         """kinds, after. Answer: see `Recorder.ask`; the first one also tells what link it is."""
@@ -346,15 +348,9 @@ class DatapathProcess:
         }
 
 
-def _totals(pump: Pump | ChannelPump | PulsePump) -> dict[str, Any]:
-    """All counters of a link, by what they belong to."""
-    report = pump.report()
-    return {
-        "counters": report["counters"],
-        "line": report.get("line", {}),
-        "channel": report.get("channel", {}),
-        "interfaces": {member.name: member.counted().as_dict() for member in pump.interfaces},
-    }
+def _page(pump: Pump | ChannelPump | PulsePump, message: Message) -> tuple[dict[str, Any], int | None]:
+    """Counters of a link from its interface number `first` on, 0 if the message does not say so."""
+    return totals(pump, fields.number({"first": 0, **message}, "first", 0, _HIGHEST_NUMBER))
 
 
 def _member(name: str, port: Mapping[str, Any], fds: list[int], transport: Transport, mtu: int) -> Member:

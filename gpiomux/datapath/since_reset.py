@@ -19,8 +19,9 @@ class SinceReset:
         return _less(totals, self._base)
 
     def reset(self, totals: Counted) -> None:
-        """Count from here."""
-        self._base = totals
+        """Count these from here; what is not among them counts on."""
+        interfaces = {**self._base.get("interfaces", {}), **totals.get("interfaces", {})}
+        self._base = {**self._base, **totals, "interfaces": interfaces}
 
     def forget(self, interface: str) -> None:
         """An interface is gone: one that comes under its name later counts from zero again."""

@@ -5,11 +5,12 @@ from __future__ import annotations
 import errno
 import socket
 import threading
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from gpiomux.apply.datapaths import MOST_ANSWERS, Datapaths
 from gpiomux.apply.reports import report_all
 from gpiomux.control import packets
 from gpiomux.errors import MachineError
@@ -97,3 +98,56 @@ def test_a_directory_that_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(MachineError, match="cannot read") as caught:
         report_all(RunDir(tmp_path))
     assert caught.value.errno == errno.ENOTDIR
+
+
+@contextmanager
+def counting(rundir: RunDir, pages: list[dict[str, Any]], asked: list[dict[str, Any]]) -> Iterator[None]:
+    """A datapath that answers one page after the other, and the last one for ever."""
+
+    def answer() -> None:
+        with suppress(OSError):
+            while True:
+                connection, _ = sock.accept()
+                with connection:
+                    asked.append(packets.receive(connection)[0])
+                    packets.send(connection, {"ok": pages[min(len(asked), len(pages)) - 1]})
+
+    with listening(rundir, "geth0") as sock:
+        thread = threading.Thread(target=answer)
+        thread.start()
+        yield
+        sock.shutdown(socket.SHUT_RDWR)
+        thread.join()
+
+
+PAGES: list[dict[str, Any]] = [
+    {"counters": {"rx_packets": 7}, "interfaces": {"geth0": {"rx_packets": 1}, "c1": {"rx_packets": 2}}, "next": 2},
+    {"interfaces": {"c2": {"rx_packets": 3}}, "next": 3},
+    {"interfaces": {"c3": {"rx_packets": 4}}, "next": None},
+]
+WHOLE = {
+    "counters": {"rx_packets": 7},
+    "interfaces": {name: {"rx_packets": number} for number, name in enumerate(("geth0", "c1", "c2", "c3"), 1)},
+}
+
+
+@pytest.mark.parametrize("message", [{"do": "stats", "total": True}, {"do": "reset-stats"}])
+def test_what_many_interfaces_have_counted_comes_in_turns(rundir: RunDir, message: dict[str, Any]) -> None:
+    asked: list[dict[str, Any]] = []
+    with counting(rundir, PAGES, asked):
+        assert Datapaths(rundir).ask_counters("geth0", message) == WHOLE
+    assert asked == [message, {**message, "first": 2}, {**message, "first": 3}]
+
+
+def test_of_all_datapaths_too(rundir: RunDir) -> None:
+    with counting(rundir, PAGES, []):
+        assert Datapaths(rundir).counted(total=True) == {"geth0": WHOLE}
+
+
+def test_who_never_comes_to_an_end_is_asked_no_more(rundir: RunDir) -> None:
+    asked: list[dict[str, Any]] = []
+    with counting(rundir, PAGES[:2], asked):
+        found = Datapaths(rundir).counted(total=True)["geth0"]
+    assert isinstance(found, MachineError)
+    assert str(found) == "datapath of geth0 tells of interfaces without end"
+    assert len(asked) == MOST_ANSWERS + 1
