@@ -48,14 +48,15 @@ def read_object(path: str) -> bytes:
     Raises:
         OSError: it is no file (EINVAL), too large (EFBIG), or cannot be read.
     """
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)  # a named pipe without writer shall not stop us
+    # Not opened before it is known to be a file: a pipe may stop us, and /dev/watchdog would restart the machine.
+    place = os.open(path, os.O_PATH | os.O_CLOEXEC)
     try:
-        if not stat.S_ISREG(os.fstat(fd).st_mode):
+        if not stat.S_ISREG(os.fstat(place).st_mode):
             raise OSError(errno.EINVAL, "it is no regular file")
-        with open(fd, "rb", closefd=False) as file:
+        with open(f"/proc/self/fd/{place}", "rb") as file:
             content = file.read(LIMIT_BYTES + 1)
     finally:
-        os.close(fd)
+        os.close(place)
     if len(content) > LIMIT_BYTES:
         raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
     return content

@@ -12,7 +12,7 @@ from gpiomux.errors import MachineError, UnsupportedError
 from gpiomux.netdev import xdp_object
 from gpiomux.netdev.bpf_assembler import Assembler, Reg
 from gpiomux.netdev.bpf_objects import program_info
-from gpiomux.netdev.xdp_object import load_object
+from gpiomux.netdev.xdp_object import load_object, read_object
 from tests.netdev.elf_object import Program, counting, elf_object, verdict
 from tests.netdev.ends import need
 
@@ -130,3 +130,19 @@ def test_a_machine_without_libbpf(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
         xdp_object._library.cache_clear()
     assert "libbpf.so.0815" in caught.value.message
     assert "libbpf1" in caught.value.hint
+
+
+def test_what_is_no_file_is_not_even_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    os.mkfifo(tmp_path / "pipe.o")
+    opened, open_really = [], os.open
+
+    def noted(path: str, flags: int) -> int:
+        opened.append(flags)
+        return open_really(path, flags)
+
+    monkeypatch.setattr(os, "open", noted)
+    for path in (tmp_path / "pipe.o", "/dev/null", tmp_path):
+        with pytest.raises(OSError, match="regular file"):
+            read_object(str(path))
+    assert len(opened) == 3
+    assert all(flags & os.O_PATH for flags in opened), "some devices do something when they are opened"
