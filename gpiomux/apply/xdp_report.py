@@ -32,7 +32,7 @@ def programs_of(rundir: RunDir, links: Iterable[Link], observed: Observed) -> di
     Raises:
         MachineError: the interfaces cannot be looked at.
     """
-    names = {name: link for link in links for name in (link.name, *(child.name for child in link.children))}
+    names = {name: link for link in links for name in link.netdevs}
     places = [it for it in observed.state if isinstance(it, Interface) and it.name in names]
     seen = {netns: _look(netns) for netns in {it.netns for it in places}}
     found = {it.name: _program(rundir, it.name, seen[it.netns].get(it.device), names[it.name]) for it in places}

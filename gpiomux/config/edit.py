@@ -38,7 +38,7 @@ def add_child(config: Config, link: str, child: str) -> Config:
         UsageError: there is no such link, it carries no marks, or the child's name is taken or no name for an
             interface.
     """
-    parent = _find_link(config, link)
+    parent = require_link(config, link)
     if not _NAME.fullmatch(child) or child in RESERVED_NAMES:
         raise UsageError(
             f"{quoted(child)} cannot be the name of a child",
@@ -104,7 +104,7 @@ def set_pmtu(config: Config, link: str, mark: int, limit_bytes: int) -> Config:
     Raises:
         UsageError: there is no such link, a number is out of range, or the link has as many as it can.
     """
-    found = _find_link(config, link)
+    found = require_link(config, link)
     _require_mark(mark)
     if not LOWEST_MTU <= limit_bytes <= HIGHEST_PMTU:
         raise UsageError(f"a PMTU of {limit_bytes} bytes is out of range", hint=f"use {LOWEST_MTU}..{HIGHEST_PMTU}")
@@ -120,7 +120,7 @@ def del_pmtu(config: Config, link: str, mark: int) -> Config:
     Raises:
         UsageError: there is no such link, or no PMTU for the mark.
     """
-    found = _find_link(config, link)
+    found = require_link(config, link)
     changed = dict(found.pmtu)
     if changed.pop(mark, None) is None:
         have = ", ".join(str(mark) for mark, _ in found.pmtu) or "none"
@@ -134,7 +134,7 @@ def set_poll(config: Config, link: str, poll: Poll) -> Config:
     Raises:
         UsageError: there is no such link, it cannot wait otherwise, or the options make no sense.
     """
-    found = _find_link(config, link)
+    found = require_link(config, link)
     if isinstance(found.transport.code, GpioskCode):
         hint = "there is nothing to set: its pulses are edges, which leave nothing to look at"
         raise UsageError(f"{link} always waits for interrupts: its line code is gpiosk", hint=hint)
@@ -154,8 +154,8 @@ def attach_xdp(config: Config, interface: str, xdp: Xdp) -> Config:
     Raises:
         UsageError: there is no such interface, it cannot run the program so, or the program is none.
     """
-    link, child = _find_interface(config, interface)
-    netdev = link.netdev if child is None else child.netdev
+    link, child = require_interface(config, interface)
+    netdev = link.netdevs[interface]
     fault, hint = program_fault(xdp), "name pass, drop, or a file by its absolute path"
     if not fault and xdp.mode is XdpMode.NATIVE:
         fault = native_obstacle(link.transport.mode, link.transport.rx_ring, netdev.mtu)
@@ -171,8 +171,8 @@ def detach_xdp(config: Config, interface: str) -> Config:
     Raises:
         UsageError: there is no such interface, or it has none.
     """
-    link, child = _find_interface(config, interface)
-    netdev = link.netdev if child is None else child.netdev
+    link, child = require_interface(config, interface)
+    netdev = link.netdevs[interface]
     if netdev.xdp is None:
         hint = "'gpiomux xdp show' lists all programs; only those of gpiomux are detached"
         raise UsageError(f"{interface} has no XDP program of gpiomux", hint=hint)
@@ -185,28 +185,39 @@ def without_links(config: Config, names: tuple[str, ...]) -> Config:
     Raises:
         UsageError: there is no such link.
     """
-    gone = {_find_link(config, name).name for name in names}
+    gone = {require_link(config, name).name for name in names}
     staying = tuple(link for link in config.links if link.name not in gone)
     lost = {_wire(link) for link in config.links if link.name in gone}
     return Config(links=tuple(_with_external_wire(link) if _wire(link) in lost else link for link in staying))
 
 
-def require_interface(config: Config, name: str) -> None:
-    """Make sure that there is a link or a child of this name.
+def require_link(config: Config, name: str) -> Link:
+    """The link of this name.
 
     Raises:
         UsageError: there is none.
     """
-    _find_interface(config, name)
+    for link in config.links:
+        if link.name == name:
+            return link
+        if name in [child.name for child in link.children]:
+            raise UsageError(f"{name} is a child of {link.name}, not a link", hint=f"name the link: {link.name}")
+    raise _unknown("link", name, [link.name for link in config.links])
 
 
-def require_link(config: Config, name: str) -> None:
-    """Make sure that there is a link of this name.
+def require_interface(config: Config, name: str) -> tuple[Link, Child | None]:
+    """The link or child of this name, with its link.
 
     Raises:
         UsageError: there is none.
     """
-    _find_link(config, name)
+    for link in config.links:
+        if link.name == name:
+            return link, None
+        for child in link.children:
+            if child.name == name:
+                return link, child
+    raise _unknown("link", name, _interfaces(config))
 
 
 def _require_mark(mark: int) -> None:
@@ -228,22 +239,13 @@ def _with_external_wire(link: Link) -> Link:
 
 def _interfaces(config: Config) -> list[str]:
     """Names of all links and children."""
-    return [name for link in config.links for name in (link.name, *(child.name for child in link.children))]
+    return [name for link in config.links for name in link.netdevs]
 
 
 def _owner(config: Config, name: str) -> str:
     """What an existing name stands for."""
     owner = next(link.name for link in config.links if link.name == name or name in [c.name for c in link.children])
     return "a link" if owner == name else f"a child of {owner}"
-
-
-def _find_link(config: Config, name: str) -> Link:
-    for link in config.links:
-        if link.name == name:
-            return link
-        if name in [child.name for child in link.children]:
-            raise UsageError(f"{name} is a child of {link.name}, not a link", hint=f"name the link: {link.name}")
-    raise _unknown("link", name, [link.name for link in config.links])
 
 
 def _find_child(config: Config, name: str) -> tuple[Link, Child]:
@@ -255,17 +257,6 @@ def _find_child(config: Config, name: str) -> tuple[Link, Child]:
             children = ", ".join(child.name for child in link.children) or "none"
             raise UsageError(f"{name} is a link, not a child", hint=f"children of {name}: {children}")
     raise _unknown("child", name, [child.name for link in config.links for child in link.children])
-
-
-def _find_interface(config: Config, name: str) -> tuple[Link, Child | None]:
-    """A link, or a child with its link."""
-    for link in config.links:
-        if link.name == name:
-            return link, None
-        for child in link.children:
-            if child.name == name:
-                return link, child
-    raise _unknown("link", name, _interfaces(config))
 
 
 def _with_netdev(config: Config, link: Link, child: Child | None, netdev: Netdev) -> Config:

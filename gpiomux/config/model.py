@@ -369,6 +369,11 @@ class Link:
     """Not with the code `gpiosk`."""
     children: tuple[Child, ...] = ()
 
+    @property
+    def netdevs(self) -> dict[str, Netdev]:
+        """The interfaces by name: the link's own, then those of its children."""
+        return {self.name: self.netdev, **{child.name: child.netdev for child in self.children}}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:

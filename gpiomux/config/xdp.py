@@ -78,7 +78,7 @@ def with_absolute_programs(config: Config, directory: str) -> Config:
         return replace(netdev, xdp=replace(xdp, program=os.path.normpath(os.path.join(directory, xdp.program))))
 
     def changed(link: Link) -> Link:
-        if all(it.xdp is None for it in (link.netdev, *(child.netdev for child in link.children))):
+        if all(it.xdp is None for it in link.netdevs.values()):
             return link
         children = tuple(replace(child, netdev=absolute(child.netdev)) for child in link.children)
         return replace(link, netdev=absolute(link.netdev), children=children)

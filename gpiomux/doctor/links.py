@@ -14,7 +14,7 @@ from gpiomux.aggregator.node import Access, check_access
 from gpiomux.config.gathered import consumer, gathered
 from gpiomux.config.model import Bundle, GpioMedium, PollMode, ShmMedium
 from gpiomux.doctor.finding import Finding, not_needed, ok, problem, unknown
-from gpiomux.doctor.needs import channel_paths, netdevs_of
+from gpiomux.doctor.needs import channel_paths
 from gpiomux.errors import MachineError
 from gpiomux.netdev.inside import DIRECTORY, entered
 from gpiomux.wire.elements import HEADER_BYTES
@@ -157,7 +157,7 @@ def check_accounts(_scene: Scene, link: Link) -> Finding:
 
 def check_netns(_scene: Scene, link: Link) -> Finding:
     """The network namespaces of its interfaces, where they exist."""
-    names = sorted({netdev.netns for netdev in netdevs_of(link) if netdev.netns is not None})
+    names = sorted({netdev.netns for netdev in link.netdevs.values() if netdev.netns is not None})
     if not names:
         return not_needed(NETNS, "its interfaces live where gpiomuxd does", about=link.name)
     told = []

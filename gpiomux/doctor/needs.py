@@ -30,7 +30,7 @@ def needs_of(config: Config | None) -> Needs:
     if config is None:
         return Needs()
     real = [link.transport for link in config.links if isinstance(link.transport.medium, GpioMedium)]
-    netdevs = [netdev for link in config.links for netdev in netdevs_of(link)]
+    netdevs = [netdev for link in config.links for netdev in link.netdevs.values()]
     return Needs(
         gpio=bool(real),
         aggregator=any(transport.lines is not None and transport.lines.aggregate for transport in real),
@@ -38,11 +38,6 @@ def needs_of(config: Config | None) -> Needs:
         namespaces=any(netdev.netns is not None for netdev in netdevs),
         ipv6=any(":" in text for netdev in netdevs for text in _destinations(netdev)),
     )
-
-
-def netdevs_of(link: Link) -> tuple[Netdev, ...]:
-    """The interfaces of a link: its own, then those of its children."""
-    return (link.netdev, *(child.netdev for child in link.children))
 
 
 def channel_paths(link: Link) -> tuple[str, ...]:

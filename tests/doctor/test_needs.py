@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gpiomux.config.load import load_file, load_text
-from gpiomux.doctor.needs import Needs, channel_paths, needs_of, netdevs_of
+from gpiomux.doctor.needs import Needs, channel_paths, needs_of
 from tests.plan.test_diff import EXAMPLES
 
 NOTHING = Needs(gpio=False, aggregator=False, access=False, namespaces=False, ipv6=False)
@@ -34,7 +34,10 @@ links:
     config = load_text(text, "x")
     assert needs_of(config) == Needs(gpio=False, aggregator=False, access=False)
     assert channel_paths(config.links[0]) == ("/dev/shm/a", "/dev/shm/b")
-    assert [netdev.netns for netdev in netdevs_of(config.links[0])] == [None, "near"]
+    assert [(name, netdev.netns) for name, netdev in config.links[0].netdevs.items()] == [
+        ("geth0", None),
+        ("child1", "near"),
+    ]
 
 
 def test_a_link_on_its_source_chip_needs_no_aggregator() -> None:
