@@ -10,6 +10,7 @@ import ast
 import errno
 import itertools
 import sys
+from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from gpiomux import errors
@@ -127,7 +128,8 @@ def maker(section: str, kind: str, call: ast.Call, position: int, text: str, hin
     return Maker(section, kind, message, said, argument(call, 99, "errno"))
 
 
-def collected() -> list[Message]:
+@cache
+def collected() -> tuple[Message, ...]:
     """All messages, sorted, each once."""
     found: dict[tuple[str, str, str, str], set[str]] = {}
     for place in places():
@@ -145,7 +147,7 @@ def collected() -> list[Message]:
             found.setdefault(("fault", module, "", text), set()).update(wordings(expected, scope))
     for module_path, text in listed_notes():
         found.setdefault(("note", str(module_path.relative_to(ROOT / "gpiomux")), "", text), set())
-    return [Message(*key, tuple(sorted(found[key]))) for key in sorted(found)]
+    return tuple(Message(*key, tuple(sorted(found[key]))) for key in sorted(found))
 
 
 def returned_faults() -> Iterator[tuple[Scope, ast.expr, ast.expr]]:

@@ -138,12 +138,16 @@ def places_of(scope: Scope) -> list[Place]:
     assert scope.function is not None
     name = scope.function.name
     private = name.startswith("_")
-    return [place for place in calls_of(name) if place.module == scope.module or not private]
+    return [place for place in calls().get(name, []) if place.module == scope.module or not private]
 
 
 @cache
-def calls_of(name: str) -> list[Place]:
-    return [place for place in places() if callee(place.call) == name]
+def calls() -> dict[str, list[Place]]:
+    """All calls by the last name of what is called."""
+    found: dict[str, list[Place]] = {}
+    for place in places():
+        found.setdefault(callee(place.call), []).append(place)
+    return found
 
 
 def bound(caller: Place, scope: Scope) -> dict[str, tuple[ast.expr, Scope]]:
@@ -264,12 +268,20 @@ def blocks_around(function: Function, at: ast.AST) -> list[tuple[list[ast.stmt],
             (block, index, part)
             for block in blocks
             for index, part in enumerate(block)
-            if isinstance(part, ast.stmt | ast.ExceptHandler | ast.match_case)
-            and any(at is it for it in ast.walk(part))
+            if isinstance(part, ast.stmt | ast.ExceptHandler | ast.match_case) and is_within(at, part)
         ]
         found += [(block, index) for block, index, part in around if isinstance(part, ast.stmt)]
         inside = around[0][2] if around else None
     return found
+
+
+def is_within(at: ast.AST, part: ast.stmt | ast.ExceptHandler | ast.match_case) -> bool:
+    """Whether a place is in a statement or branch; a look at the lines saves most of the search."""
+    if not isinstance(part, ast.match_case):
+        line = getattr(at, "lineno", 0)
+        if not part.lineno <= line <= (part.end_lineno or line):
+            return False
+    return any(at is it for it in ast.walk(part))
 
 
 def assigned(name: str, within: ast.AST) -> list[ast.expr]:
