@@ -103,6 +103,7 @@ def load_object(path: str, name: str | None) -> OpenProgram:
             raise _refused(f"{path} is no BPF object", said)
         try:
             program = _choose(libbpf, opened, path, name)
+            _unpin(libbpf, opened)
             if libbpf.bpf_object__load(opened):
                 raise _refused(f"{path}: cannot load {_name(libbpf, program)}", said)
             fd = os.dup(libbpf.bpf_program__fd(program))
@@ -123,6 +124,8 @@ def _library() -> Any:
         "libbpf_set_print": (address, _PRINTER),
         "bpf_object__open_mem": (address, text, ctypes.c_size_t, address),
         "bpf_object__next_program": (address, address, address),
+        "bpf_object__next_map": (address, address, address),
+        "bpf_map__set_pin_path": (number, address, text),
         "bpf_object__load": (number, address),
         "bpf_object__close": (None, address),
         "bpf_program__name": (text, address),
@@ -156,6 +159,14 @@ def _choose(libbpf: Any, opened: int, path: str, name: str | None) -> int:
         libbpf.bpf_program__set_autoload(it, it == chosen[0])
     libbpf.bpf_program__set_type(chosen[0], XDP)
     return chosen[0]
+
+
+def _unpin(libbpf: Any, opened: int) -> None:
+    """Give each map to this program alone: under the name that an object wants for one, in /sys/fs/bpf, somebody else's
+    may stand, which libbpf would take, and what it puts there stays when the program is detached."""
+    place = None
+    while place := libbpf.bpf_object__next_map(opened, place):
+        libbpf.bpf_map__set_pin_path(place, None)
 
 
 def _name(libbpf: Any, program: int) -> str:

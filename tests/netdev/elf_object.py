@@ -15,6 +15,8 @@ _PROGBITS, _SYMTAB, _STRTAB, _NOBITS, _REL = 1, 2, 3, 8, 9
 _WRITE, _ALLOC, _EXECUTE = 1, 2, 4
 _GLOBAL_OBJECT, _GLOBAL_FUNCTION = 0x11, 0x12
 _R_BPF_64_64 = 1
+_MAP_BYTES = 40
+"""Of five pointers, as which an object describes a map."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,8 +59,8 @@ def counting(name: str, result: int) -> Program:
     return Program(name=name, code=code.assemble(), counter_at=0)
 
 
-def elf_object(*programs: Program, licence: str = "GPL") -> bytes:
-    """An object with some programs."""
+def elf_object(*programs: Program, licence: str = "GPL", pinned: str = "") -> bytes:
+    """An object with some programs; `pinned` names a map that it wants to be pinned by its name."""
     sections = [_Section("", 0, 0, b"")]
     names, symbols = bytearray(b"\0"), bytearray(24)
     bss = len(programs) + 1
@@ -71,7 +73,11 @@ def elf_object(*programs: Program, licence: str = "GPL") -> bytes:
     names += b"counter\0"
     sections.append(_Section(".bss", _NOBITS, _ALLOC | _WRITE, b"", size_bytes=8))
     sections.append(_Section("license", _PROGBITS, _ALLOC | _WRITE, licence.encode() + b"\0"))
-    table = bss + 2
+    if pinned:
+        symbols += struct.pack("<IBBHQQ", len(names), _GLOBAL_OBJECT, 0, len(sections), 0, _MAP_BYTES)
+        names += pinned.encode() + b"\0"
+        sections.append(_Section(".maps", _PROGBITS, _ALLOC | _WRITE, bytes(_MAP_BYTES)))
+        sections.append(_Section(".BTF", _PROGBITS, 0, _types_of_map(pinned)))
     for number, program in enumerate(programs, 1):
         if program.counter_at is not None:
             entry = struct.pack("<QQ", program.counter_at * 8, counter << 32 | _R_BPF_64_64)
@@ -82,6 +88,30 @@ def elf_object(*programs: Program, licence: str = "GPL") -> bytes:
     sections.append(_Section(".symtab", _SYMTAB, 0, bytes(symbols), table + 1, 1, 24))
     sections.append(_Section(".strtab", _STRTAB, 0, bytes(names)))
     return _laid_out(sections)
+
+
+def _types_of_map(name: str) -> bytes:
+    """What BTF (Documentation/bpf/btf.rst) says of an array with one number that is pinned by its name."""
+    words = ("", "int", "type", "key", "value", "max_entries", "pinning", name, ".maps")
+    at = {word: sum(len(before) + 1 for before in words[:number]) for number, word in enumerate(words)}
+    integer, is_array, once = 1, 2, 4
+    members = (("type", 3), ("key", 6), ("value", 6), ("max_entries", 5), ("pinning", 5))
+    types = b"".join(
+        (
+            struct.pack("<4I", at["int"], 1 << 24, 4, 0x01000020),  # 1: int
+            struct.pack("<6I", 0, 3 << 24, 0, integer, integer, 2),  # 2: int[2], that is BPF_MAP_TYPE_ARRAY
+            struct.pack("<3I", 0, 2 << 24, is_array),  # 3: pointer to it
+            struct.pack("<6I", 0, 3 << 24, 0, integer, integer, 1),  # 4: int[1]: one, and LIBBPF_PIN_BY_NAME
+            struct.pack("<3I", 0, 2 << 24, once),  # 5: pointer to it
+            struct.pack("<3I", 0, 2 << 24, integer),  # 6: pointer to int
+            struct.pack("<3I", 0, 4 << 24 | len(members), _MAP_BYTES),  # 7: the map, a struct
+            *(struct.pack("<3I", at[word], kind, 64 * place) for place, (word, kind) in enumerate(members)),
+            struct.pack("<4I", at[name], 14 << 24, 7, 1),  # 8: a global variable of that
+            struct.pack("<6I", at[".maps"], 15 << 24 | 1, _MAP_BYTES, 8, 0, _MAP_BYTES),  # 9: the section
+        )
+    )
+    text = b"".join(word.encode() + b"\0" for word in words)
+    return struct.pack("<HBBIIIII", 0xEB9F, 1, 0, 24, 0, len(types), len(types), len(text)) + types + text
 
 
 def _laid_out(sections: list[_Section]) -> bytes:

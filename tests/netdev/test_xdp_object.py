@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -146,3 +148,18 @@ def test_what_is_no_file_is_not_even_opened(tmp_path: Path, monkeypatch: pytest.
             read_object(str(path))
     assert len(opened) == 3
     assert all(flags & os.O_PATH for flags in opened), "some devices do something when they are opened"
+
+
+def test_maps_of_others_are_not_taken_and_none_are_left_behind(tmp_path: Path) -> None:
+    (tmp_path / "pinned.o").write_bytes(elf_object(verdict("pins", XDP_PASS), pinned="shared"))
+    script = (
+        "import os, sys\n"
+        "from gpiomux.netdev.xdp_object import load_object\n"
+        "os.close(load_object(sys.argv[1], None).fd)\n"
+        "print([name for name in os.listdir('/sys/fs/bpf') if name == 'shared'])\n"
+    )
+    command = ("unshare", "--mount", "sh", "-c", 'mount -t bpf none /sys/fs/bpf && exec "$@"', "sh")
+    done = subprocess.run(
+        (*command, sys.executable, "-c", script, tmp_path / "pinned.o"), text=True, capture_output=True, check=False
+    )
+    assert (done.stdout, done.stderr) == ("[]\n", "")
