@@ -61,10 +61,19 @@ def aggregators() -> list[str]:
     return sorted(path.name for path in (*DEVICES.glob("gpio-aggregator.*"), *groups.iterdir()))
 
 
-def two_links(*, width: int = 8, aggregate: bool = True, near: str = "", far: str = "", settings: str = "") -> str:
+def two_links(
+    *,
+    mode: str = "net_hdr",
+    width: int = 8,
+    aggregate: bool = True,
+    near: str = "",
+    far: str = "",
+    settings: str = "",
+) -> str:
     """Two links, one on each end of the null modem, geth1 in the namespace `far`.
 
     Args:
+        mode: of both links.
         width: data lines each way.
         aggregate: false: on the chips of the null modem themselves.
         near: more properties of geth0, in flow style, with a comma in front.
@@ -78,7 +87,7 @@ def two_links(*, width: int = 8, aggregate: bool = True, near: str = "", far: st
     def link(name: str, label: str, reader: int, writer: int, rest: str) -> str:
         origin = f'from: [{{chip: {label}, offsets: "0-9,16-25"}}]{bare}{settings}'
         return (
-            f"  - {{name: {name}, mode: net_hdr, medium: gpio, protocol: {{reader: {reader}, writer: {writer}}},\n"
+            f"  - {{name: {name}, mode: {mode}, medium: gpio, protocol: {{reader: {reader}, writer: {writer}}},\n"
             f"     lines: {{{origin}, out: {out}, in: {into}}},\n"
             f"     {rest}}}\n"
         )
