@@ -8,6 +8,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import TYPE_CHECKING
 
 from gpiomux.config.model import Mode
+from gpiomux.config.names import HIGHEST_MARK
 from gpiomux.errors import ConflictError, MachineError, UnsupportedError, UsageError
 from gpiomux.netdev.paced import Way, send_paced
 from gpiomux.netdev.rtnl import Rtnl
@@ -27,7 +28,6 @@ MAX_COUNT = 1_000_000_000
 MAX_LATE_US = 1_000_000
 """Nobody makes up for more than this."""
 MAX_SIZE_BYTES = 65_535
-MAX_MARK = 2**32 - 1
 BROADCAST = b"\xff" * 6
 EVERYBODY: dict[int, IPv4Address | IPv6Address] = {4: IPv4Address("255.255.255.255"), 6: IPv6Address("ff02::1")}
 """Who gets a UDP packet if nobody says who, by version of IP."""
@@ -99,7 +99,7 @@ def _check(order: Order, mode: Mode) -> None:
         ("rate", order.rate_pps, 1, MAX_RATE_PPS),
         ("count", order.count, 1, MAX_COUNT),
         ("size", order.size, 0, MAX_SIZE_BYTES),
-        ("mark", order.mark, 0, MAX_MARK),
+        ("mark", order.mark, 0, HIGHEST_MARK),
         ("number of the first packet", order.first, 0, MAX_COUNT),
         ("time by which the first packet is late", order.late_us, 0, MAX_LATE_US),
     ):

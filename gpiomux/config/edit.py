@@ -217,7 +217,7 @@ def require_interface(config: Config, name: str) -> tuple[Link, Child | None]:
         for child in link.children:
             if child.name == name:
                 return link, child
-    raise _unknown("link", name, _interfaces(config))
+    raise _unknown("link or child", name, _interfaces(config))
 
 
 def _require_mark(mark: int) -> None:
@@ -266,7 +266,11 @@ def _with_netdev(config: Config, link: Link, child: Child | None, netdev: Netdev
     return _with_link(config, replace(link, children=children))
 
 
-_MAKING = {"link": "'gpiomux apply' makes links", "child": "'gpiomux add-child' makes one"}
+_MAKING = {
+    "link": "'gpiomux apply' makes links",
+    "child": "'gpiomux add-child' makes one",
+    "link or child": "'gpiomux apply' makes them",
+}
 """What to do where there is none."""
 
 

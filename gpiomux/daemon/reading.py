@@ -128,8 +128,7 @@ class Reading:
         return metrics_text(status, self.answer(Request("stats", {"total": True}), record, attempts))
 
     def _info(self, config: Config, name: str, attempts: Mapping[str, Attempt]) -> dict[str, Any]:
-        require_link(config, name)
-        (link,) = (it for it in config.links if it.name == name)
+        link = require_link(config, name)
         told = self._datapaths.reports().get(name)
         counted = self._datapaths.ask_counters(name, {"do": "stats"}) if isinstance(told, dict) else None
         found = self._present(config)
@@ -171,9 +170,9 @@ class Reading:
         for link in config.links:
             told = counted.get(link.name)
             of_link = told["interfaces"] if isinstance(told, dict) else {}
-            for name, netns in _places(link):
+            for name, netdev in link.netdevs.items():
                 kept = of_link.get(name, {}).get("rx_xdp")
-                about = {"interface": name, "link": link.name, "netns": netns, "rx_xdp": kept}
+                about = {"interface": name, "link": link.name, "netns": netdev.netns, "rx_xdp": kept}
                 found.append({**about, "xdp": programs[name]})
         return {"interfaces": [it for it in found if interface in ("", it["interface"])]}
 
@@ -244,12 +243,6 @@ def _child(child: Child, told: Report, found: Observed | MachineError) -> dict[s
         "addresses": list(child.netdev.addresses),
         "interface": interface_to_plain(child.name, child.netdev, found, told),
     }
-
-
-def _places(link: Link) -> list[tuple[str, str | None]]:
-    """Name and network namespace of each interface of a link."""
-    children = [(child.name, child.netdev.netns) for child in link.children]
-    return [(link.name, link.netdev.netns), *children]
 
 
 def _known(attempt: Attempt | None, told: Report) -> tuple[dict[str, Any], Attempt]:

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from gpiomux.apply.datapaths import Datapaths
 from gpiomux.apply.generator import Order, generate
-from gpiomux.config.edit import require_link
-from gpiomux.errors import UsageError
+from gpiomux.config.edit import require_interface, require_link
 
 if TYPE_CHECKING:
     from gpiomux.config.model import Config
@@ -46,8 +45,5 @@ class Running:
         return ask(link, {"do": request.verb, **args})
 
     def _generate(self, order: Order, config: Config) -> dict[str, Any]:
-        for link in config.links:
-            for netdev, name in ((link.netdev, link.name), *((child.netdev, child.name) for child in link.children)):
-                if name == order.interface:
-                    return asdict(generate(order, link, netdev.netns, self._rundir.owner))
-        raise UsageError(f"there is no link or child {order.interface!r}", hint="see 'gpiomux status'")
+        link, _ = require_interface(config, order.interface)
+        return asdict(generate(order, link, link.netdevs[order.interface].netns, self._rundir.owner))

@@ -10,11 +10,11 @@ import gpiod
 from gpiod.line import Direction, Edge
 
 from gpiomux.errors import MachineError
+from gpiomux.lines.toggles import CONSUMER
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-CONSUMER = "gpiomux-doctor"
 _BUSY_OR_GONE = (errno.EBUSY, errno.ENODEV, errno.ENOENT, errno.EACCES, errno.EPERM)
 
 

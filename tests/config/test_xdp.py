@@ -180,7 +180,7 @@ def test_what_was_changed_at_run_time(edits: tuple[Edit, ...], left: list[str]) 
 @pytest.mark.parametrize(
     ("edit", "said"),
     [
-        (attach("geth9", "drop"), "there is no link 'geth9'"),
+        (attach("geth9", "drop"), "there is no link or child 'geth9'"),
         (attach("geth0", "f.o"), "geth0: the path 'f.o' is relative"),
         (attach("geth0", "drop", "x"), "geth0: the program drop is built in and has no name"),
         (attach("geth0", "drop", mode="fast"), "fast is no mode of XDP"),

@@ -11,7 +11,8 @@ import gpiod
 import pytest
 
 from gpiomux.errors import MachineError
-from gpiomux.lines.interrupts import CONSUMER, refusal
+from gpiomux.lines.interrupts import refusal
+from gpiomux.lines.toggles import CONSUMER
 
 NODE = Path("/dev/gpiochip9")
 
