@@ -191,6 +191,8 @@ def wordings(expr: ast.expr, scope: Scope, depth: int = DEPTH) -> Wordings:
             found = inserted(value, scope, depth)
         case ast.BinOp(op=ast.Add(), left=left, right=right):
             found = combined([wordings(left, scope, depth), wordings(right, scope, depth)])
+        case ast.IfExp(test=ast.Name(id=name), body=body, orelse=other) if is_constant(name, scope):
+            found = wordings(body if ast.literal_eval(scope.given[name][0]) else other, scope, depth)
         case ast.IfExp(body=body, orelse=other):
             found = wordings(body, scope, depth) + wordings(other, scope, depth)
         case ast.BoolOp(op=ast.Or(), values=values):
@@ -210,6 +212,11 @@ def wordings(expr: ast.expr, scope: Scope, depth: int = DEPTH) -> Wordings:
         case _:
             found = [placeholder(expr)]
     return list(dict.fromkeys(found))
+
+
+def is_constant(name: str, scope: Scope) -> bool:
+    """Whether a name is a parameter for which the caller has written down the value."""
+    return name in scope.given and isinstance(scope.given[name][0], ast.Constant)
 
 
 def inserted(value: ast.expr, scope: Scope, depth: int) -> Wordings:
@@ -239,7 +246,7 @@ def named(name: str, scope: Scope, depth: int) -> Wordings:
     if not values and scope.function is not None and name in {arg.arg for arg in parameters(scope.function)}:
         return [f"{{{name}}}"]
     # A name that is assigned again with more words holds itself the second time.
-    inner = scope._replace(given={**scope.given, name: (ast.Constant(None), scope)})
+    inner = scope._replace(given={**scope.given, name: (ast.Name(name), Scope(scope.module, None, scope.at, {}))})
     found = [
         text for value in values or constants(scope.module).get(name, []) for text in wordings(value, inner, depth)
     ]

@@ -247,7 +247,7 @@ class Chips:
         return MachineError(
             f"the kernel cannot remove the chip of {link} yet: a process waits in read(2) on its lines",
             errno=errno.EBUSY,
-            hint=f"processes that hold lines: {who}; the removal goes on as soon as that one reads no more",
+            hint=f"end the one that reads, of those that hold lines: {who}; then the removal goes on by itself",
         )
 
     def _explained(self, lines: tuple[Gathered, ...], make: Callable[[], str]) -> str:

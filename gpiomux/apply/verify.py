@@ -37,7 +37,7 @@ def verify(plan: Plan, machine: Machine) -> None:
     while found := differences(plan.operations, plan.kept, machine.look(scope), scope):
         words = "; ".join(difference.describe() for difference in found)
         if time.monotonic() > give_up:
-            hint = "another program may be at work on the same object"
+            hint = "another program may be at work on it, such as a network manager: keep it away, and apply again"
             raise MachineError(f"the machine did not become as planned: {words}", errno=errno.EIO, hint=hint)
         _log.info("not yet as planned: %s", words)
         time.sleep(pause_s)

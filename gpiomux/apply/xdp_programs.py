@@ -224,7 +224,7 @@ def record_of(rundir: RunDir, interface: str, number: int) -> ProgramRecord | No
     except FileNotFoundError:
         return None
     except (ValueError, LookupError, TypeError) as err:
-        raise MachineError(f"{path} is damaged", errno=errno.EIO, hint="remove it") from err
+        raise MachineError(f"{path} is damaged", errno=errno.EIO, hint=f"remove it: rm {path}") from err
     except OSError as err:
         raise MachineError(f"cannot read {path}: {err.strerror}", errno=err.errno or 0) from err
 

@@ -42,6 +42,9 @@ START_S = 60.0
 """How long a daemon may take to start."""
 END_S = 10.0
 """How long a daemon that said it is ending may take to end."""
+_WITHOUT_ROOT = (
+    "become root; or for a trial: unshare --map-root-user --net --mount, and a directory of yours in GPIOMUX_RUN_DIR"
+)
 _TAIL_BYTES = 2000
 
 
@@ -218,7 +221,8 @@ def start_daemon(rundir: RunDir) -> None:
             process = _spawn(rundir, theirs)
         except OSError as err:
             where = f"{err.filename}: " if err.filename else ""
-            raise DaemonError(f"cannot start gpiomuxd: {where}{err.strerror}") from err
+            hint = _WITHOUT_ROOT if isinstance(err, PermissionError) else ""
+            raise DaemonError(f"cannot start gpiomuxd: {where}{err.strerror}", hint=hint) from err
         finally:
             os.close(theirs)
         readable, _, _ = select.select([said], [], [], START_S)

@@ -149,9 +149,9 @@ def _choose(libbpf: Any, opened: int, path: str, name: str | None) -> int:
     chosen = [it for it in usable if name is None or _name(libbpf, it) == name]
     if len(chosen) != 1:
         has = ", ".join(_name(libbpf, it) for it in usable) or "none"
-        lacks = "one XDP program" if name is None else f"XDP program {name}"
+        lacks = "just one XDP program" if name is None else f"an XDP program {name}"
         raise MachineError(
-            f"{path} does not have {'just ' if name is None else 'an '}{lacks}; it has: {has}",
+            f"{path} does not have {lacks}; it has: {has}",
             errno=errno.EINVAL,
             hint="choose one of them by its name" if usable else 'compile it with SEC("xdp")',
         )
