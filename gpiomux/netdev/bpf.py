@@ -5,8 +5,8 @@ They share with the reader and writer of the interface one piece of memory, the 
 marks *learned*, and those marks.
 
 *Ingress* gives a packet that is written to the device the mark that its writer left in the slot, and counts it. What is
-written and does not get there is what XDP has kept from the stack, which the kernel counts nowhere; others come here
-without having been written, such as the copies of multicast packets that a sender on this machine gets back.
+written and does not get there is what XDP has kept from the stack, for which the kernel has no counter; others come
+here without having been written, such as the copies of multicast packets that a sender on this machine gets back.
 
 *Egress* lets the mark ride in an accelerated 802.1ad tag, which the kernel inserts at byte 12 as the packet is read:
 
