@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import sys
 import time
 from typing import TYPE_CHECKING
 
@@ -135,5 +136,6 @@ def _require_pictures() -> None:
     try:
         import PIL  # noqa: F401
     except ImportError as err:
-        hint = "pip install 'gpiomux[png]', or use -o and look at the file with GTKWave or PulseView"
+        # Where pip is not installed, as in Debian's package, one of another environment can do it.
+        hint = f"pip --python {sys.executable} install pillow, or use -o and look at the file with GTKWave or PulseView"
         raise UnsupportedError("scope --png needs the library Pillow", hint=hint) from err
