@@ -96,16 +96,7 @@ class Reading:
                     "path": record.path,
                 }
             case "status":
-                reports = self._datapaths.reports()
-                found = self._present(record.config)
-                programs = self._programs_seen(links, found)
-                now = [
-                    {
-                        **_status(link, attempts.get(link.name), reports.get(link.name), found, programs),
-                        "traffic": self._rates.traffic(link.name, reports.get(link.name)),
-                    }
-                    for link in links
-                ]
+                now = self._now(record.config, links, attempts, self._datapaths.reports())
                 return {"daemon": self._daemon(), "applied": self._applied(record), "links": now}
             case "stats":
                 counted = self._datapaths.counted(total=request.args["total"])
@@ -127,14 +118,27 @@ class Reading:
         status = self.answer(Request("status", {}), record, attempts)
         return metrics_text(status, self.answer(Request("stats", {"total": True}), record, attempts))
 
+    def _now(
+        self, applied: Config, links: Sequence[Link], attempts: Mapping[str, Attempt], reports: Mapping[str, Report]
+    ) -> list[dict[str, Any]]:
+        """Each of some links of a configuration as it is."""
+        found = self._present(applied)
+        programs = self._programs_seen(links, found)
+        return [
+            {
+                **_status(link, attempts.get(link.name), reports.get(link.name), found, programs),
+                "traffic": self._rates.traffic(link.name, reports.get(link.name)),
+            }
+            for link in links
+        ]
+
     def _info(self, config: Config, name: str, attempts: Mapping[str, Attempt]) -> dict[str, Any]:
         link = require_link(config, name)
-        told = self._datapaths.reports().get(name)
+        reports = self._datapaths.reports()
+        told = reports.get(name)
         counted = self._datapaths.ask_counters(name, {"do": "stats"}) if isinstance(told, dict) else None
-        found = self._present(config)
-        now = _status(link, attempts.get(name), told, found, self._programs_seen([link], found))
-        traffic = self._rates.traffic(name, told)
-        return {**now, "traffic": traffic, **link_info(self._rundir, link, told, counted)}
+        (now,) = self._now(config, [link], attempts, reports)
+        return {**now, **link_info(self._rundir, link, told, counted)}
 
     def _present(self, applied: Config) -> Observed | MachineError:
         """The interfaces as they are now, or why they cannot be seen: who may not enter a namespace sees the rest."""
