@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import mmap
 import os
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
 
 BUILT_IN = ("pass", "drop")
 """Programs that need no file."""
+_MOST_CHARACTERS = 4095
+"""Of a path (PATH_MAX), as in the schema."""
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.]{0,127}")
+"""Of a function, as in the schema."""
 NATIVE_FRAME_BYTES = (mmap.PAGESIZE - 320) // 64 * 64 - 256 - 64 - 2
 """The longest frame that a TAP of this machine runs native: with struct skb_shared_info, the headroom of XDP and that
 of packets, and the alignment that some machines add, it has to fit into a page; all rounded to lines of the cache."""
@@ -90,6 +95,10 @@ def program_fault(xdp: Xdp) -> str:
     """What is wrong with a program by itself, as a sentence; empty if nothing."""
     if xdp.program in BUILT_IN and xdp.name is not None:
         return f"the program {xdp.program} is built in and has no name"
+    if not 0 < len(xdp.program) <= _MOST_CHARACTERS or "\0" in xdp.program:
+        return f"{quoted(xdp.program)} is no path"
+    if xdp.name is not None and not _NAME.fullmatch(xdp.name):
+        return f"{quoted(xdp.name)} is not the name of a function"
     if xdp.program not in BUILT_IN and not os.path.isabs(xdp.program):
         return f"the path {quoted(xdp.program)} is relative"
     return ""

@@ -226,7 +226,7 @@ def decode_request(line: bytes) -> Request:
     if not isinstance(args, dict) or not set(VERBS[verb]) - set(OPTIONAL) <= set(args) <= set(VERBS[verb]):
         raise UsageError(f"verb {verb} takes {', '.join(VERBS[verb]) or 'no arguments'}", hint=_help(verb))
     for name, value in args.items():
-        if not _is_argument(value, VERBS[verb][name]):
+        if not _is_argument(value, VERBS[verb][name]) or (name == "path" and not _is_path(value)):
             raise UsageError(f"argument {name} of verb {verb} is malformed", hint=_help(verb))
     return Request(verb, {name: args[name] if name in args else OPTIONAL[name] for name in VERBS[verb]})
 
@@ -316,6 +316,11 @@ def _is_argument(value: object, kind: type) -> bool:
         return isinstance(value, bool)
     # JSON can spell half of a surrogate pair, which is no text: nothing that is printed or parsed may hold one.
     return isinstance(value, str) and not any("\ud800" <= char <= "\udfff" for char in value)
+
+
+def _is_path(text: str) -> bool:
+    """Whether it is an absolute path, or none: the working directory of the daemon is nobody's."""
+    return not text or (text.startswith("/") and "\0" not in text)
 
 
 def _is_edit(value: object) -> bool:

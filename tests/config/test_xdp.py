@@ -12,6 +12,7 @@ from gpiomux.config.model import Mode, Xdp, XdpMode
 from gpiomux.config.overlay import Edit, edited, lost, overlay
 from gpiomux.config.persist import edited_text
 from gpiomux.config.plain import config_to_plain
+from gpiomux.config.text import quoted
 from gpiomux.config.xdp import NATIVE_MTU, chosen_mode, native_obstacle, xdp_from_plain, xdp_to_plain
 from gpiomux.errors import ConfigError, UnsupportedError, UsageError
 
@@ -182,6 +183,9 @@ def test_what_was_changed_at_run_time(edits: tuple[Edit, ...], left: list[str]) 
     [
         (attach("geth9", "drop"), "there is no link or child 'geth9'"),
         (attach("geth0", "f.o"), "geth0: the path 'f.o' is relative"),
+        (attach("geth0", "/a\0b"), r"geth0: '/a\x00b' is no path"),
+        (attach("geth0", "/" + "a/" * 2100), f"geth0: {quoted('/' + 'a/' * 2100)} is no path"),
+        (attach("geth0", "/f.o", "a b"), "geth0: 'a b' is not the name of a function"),
         (attach("geth0", "drop", "x"), "geth0: the program drop is built in and has no name"),
         (attach("geth0", "drop", mode="fast"), "fast is no mode of XDP"),
         (detach("child1"), "child1 has no XDP program of gpiomux"),

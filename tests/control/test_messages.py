@@ -78,7 +78,8 @@ def requests(draw: st.DrawFn) -> Request:
         list: st.lists(TEXT, max_size=3),
         dict: st.builds(lambda child, mark: _edit("add-mark", child=child, mark=mark), TEXT, st.integers()),
     }
-    return Request(verb, {name: draw(values[kind]) for name, kind in VERBS[verb].items()})
+    paths = st.just("") | st.text(st.characters(codec="utf-8", min_codepoint=1), max_size=20).map("/{}".format)
+    return Request(verb, {name: draw(paths if name == "path" else values[kind]) for name, kind in VERBS[verb].items()})
 
 
 @given(requests())
@@ -153,6 +154,14 @@ def test_almost_errors_are_refused(plain: dict[str, Any]) -> None:
         (b'{"verb": "add-mark", "args": {"child": 1, "mark": 1}}', "argument child of verb add-mark is malformed"),
         (b'{"verb": "del-child", "args": {"child": "\\ud800"}}', "argument child of verb del-child is malformed"),
         (b'{"verb": "down", "args": {"links": [], "all": 1}}', "argument all of verb down is malformed"),
+        (
+            b'{"verb": "plan", "args": {"text": "", "file": "f", "path": "f"}}',
+            "argument path of verb plan is malformed",
+        ),
+        (
+            b'{"verb": "doctor", "args": {"text": "", "file": "", "path": "/\\u0000"}}',
+            "argument path of verb doctor is malformed",
+        ),
         (b'{"verb": "down", "args": {"links": ["a", 1]}}', "argument links of verb down is malformed"),
         (b" " * (MAX_REQUEST_BYTES + 1), f"request is longer than {MAX_REQUEST_BYTES} bytes"),
     ],
