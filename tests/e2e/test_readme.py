@@ -6,11 +6,16 @@ import os
 import shutil
 import subprocess
 import sys
+import textwrap
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.demo import session
-from tests.demo.demo import ROOT
+from tests.demo.demo import GPIOMUX, ROOT
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 pytestmark = pytest.mark.netns
 
@@ -40,6 +45,24 @@ def test_what_gpiomux_answers_for_is_compared(word: str, other: str) -> None:
     changed = [line.replace(word, other) for line in shown]
     assert changed != shown
     assert session.comparable(changed) != session.comparable(shown)
+
+
+FAULTY = """\
+links:
+  - name: geth0
+    mode: net_hdr
+    meduim: sim
+    wire: {name: cable0, external: true}
+    protocol: {reader: 0x12, writer: 0}
+"""
+
+
+def test_the_faults_in_the_readme_are_what_validate_says(tmp_path: Path) -> None:
+    (tmp_path / "links.yaml").write_text(FAULTY)
+    done = subprocess.run(
+        [GPIOMUX, "validate", "links.yaml"], cwd=tmp_path, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+    assert textwrap.indent(f"$ gpiomux validate links.yaml\n{done.stdout}", "    ") in session.README.read_text()
 
 
 def test_the_shell_takes_down_what_was_made_in_it() -> None:
