@@ -1,7 +1,7 @@
 """What may be done to a running link, done to links over real lines: each verb, and what it has changed there.
 
-The same verbs have tests of their own on simulated lines (tests/e2e). Path MTUs, ways of waiting, captures and traces
-on real lines are in test_gpio_links.py, the doctor in test_doctor.py.
+The same verbs have tests of their own on simulated lines (tests/e2e). On real lines, ways of waiting, captures and traces
+are tested in test_gpio_links.py, the doctor in test_doctor.py.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from tests import namespaces, traffic
 from tests.cli import pcapng_reader
 from tests.e2e.host import GPIOMUX, PATIENCE_S, RUN_DIRECTORY
 from tests.kernel.chips import two_links
+from tests.kernel.test_gpio_links import carry
 from tests.netdev.elf_object import elf_object, verdict
 
 if TYPE_CHECKING:
@@ -153,19 +154,42 @@ def both_count_the_same(host: Host, interface: str, netns: str | None) -> bool:
 def test_resets_under_load_add_up_to_what_was_sent(host: Host) -> None:
     host.apply(two_links())
     host.gpiomux("stats", "--reset")
-    sums, told = {"geth0": 0, "geth1": 0}, 0
-    ways = (("geth0", "tx_udp"), ("geth1", "rx_udp"))
-    with connect(RunDir(RUN_DIRECTORY)) as client, generate("--count", str(COUNT)) as process:
-        while process.poll() is None or min(sums.values()) < COUNT:
-            for link, way in ways:
+    ways = {"geth0": "tx_udp", "geth1": "rx_udp"}
+    sums, told = dict.fromkeys(ways, 0), 0
+    with connect(RunDir(RUN_DIRECTORY)) as client:
+
+        def reset() -> bool:
+            """Add up what was counted since the last time; whether all has come."""
+            nonlocal told
+            for link, way in ways.items():
                 packets = client.ask("reset-stats", {"link": link})["interfaces"][link]["protocols"][way]
                 sums[link] += packets
                 told += packets > 0
-            assert max(sums.values()) <= COUNT
-    assert sums == {"geth0": COUNT, "geth1": COUNT}
+            return min(sums.values()) >= COUNT
+
+        with generate("--count", str(COUNT)) as process:
+            while process.poll() is None:
+                reset()
+        host.wait_for(reset, "the last packets arrive")
+        reset()
+    assert sums == dict.fromkeys(ways, COUNT)
     assert told > 4, "there was no load"
-    for link, way in ways:
-        assert counted(host, link)[way] == 0
+    assert [counted(host, link)[way] for link, way in ways.items()] == [0, 0]
+
+
+def test_a_path_mtu_is_learnt_by_tracepath_and_tcp(host: Host, tmp_path: Path) -> None:
+    host.apply(two_links(mode="eth"))
+    host.run("iptables-legacy", "-t", "mangle", "-A", "OUTPUT", "-o", "geth0", "-j", "MARK", "--set-mark", "7")
+    host.gpiomux("set-pmtu", "geth0", "7", "576")
+    assert "pmtu 576" in host.run("tracepath", "-n", "-m", "2", FAR)
+    host.run("ip", "route", "flush", "cache")
+    before = counted(host, "geth0")["tx_too_big"]
+    carry(tmp_path, 8_000)
+    assert counted(host, "geth0")["tx_too_big"] > before
+    assert "mtu 576" in host.run("ip", "route", "get", FAR)
+    host.gpiomux("del-pmtu", "geth0", "7")
+    host.run("ip", "route", "flush", "cache")
+    host.run("ping", "-c", "1", "-M", "do", "-s", "1472", "-w", "120", FAR)
 
 
 @pytest.mark.parametrize(("mode", "runs"), [("net_hdr", "generic"), ("eth", "native")])
