@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 LEAST_S = 1.0
 """Looks that follow each other faster are answered alike: a moment says nothing of a rate."""
 
+MOST_LINKS = 1024
+"""Links of which the last look is kept: as many as a configuration may have. A daemon outlives many configurations."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Look:
@@ -38,6 +41,7 @@ class Rates:
     def __init__(self, clock_s: Callable[[], float] = time.monotonic) -> None:
         self._clock_s = clock_s
         self._looks: dict[str, _Look] = {}
+        """By link, the one that was looked at longest ago first."""
         self._lock = threading.Lock()
 
     def traffic(self, link: str, report: Report) -> dict[str, Any] | None:
@@ -51,7 +55,11 @@ class Rates:
         if not isinstance(report, dict):
             return None
         with self._lock:
-            look = self._looks[link] = self._look(link, report)
+            look = self._look(link, report)
+            self._looks.pop(link, None)
+            self._looks[link] = look
+            if len(self._looks) > MOST_LINKS:
+                del self._looks[next(iter(self._looks))]
         counters: dict[str, int] = report["counters"]
         return {
             **look.told,

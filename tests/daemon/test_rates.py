@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 from typing import Any
 
-from gpiomux.daemon.rates import Rates
+from gpiomux.daemon.rates import MOST_LINKS, Rates
 from gpiomux.errors import MachineError
 
 
@@ -76,3 +76,17 @@ def test_who_tells_nothing_has_no_rate() -> None:
     rates = Rates(Clock())
     assert rates.traffic("geth0", None) is None
     assert rates.traffic("geth0", MachineError("silent", errno=errno.ETIMEDOUT)) is None
+
+
+def test_what_was_looked_at_long_ago_is_forgotten() -> None:
+    clock = Clock()
+    rates = Rates(clock)
+    rates.traffic("geth0", report(1000, 0))
+    rates.traffic("geth1", report(1000, 0))
+    clock.now_s += 10
+    rates.traffic("geth0", report(1000, 0))
+    for number in range(MOST_LINKS - 1):
+        rates.traffic(f"x{number}", report(0, 0))
+    clock.now_s += 10
+    assert speed(rates.traffic("geth0", report(1000, 0, uptime_s=30.0))) == (0, 0, 10.0)
+    assert speed(rates.traffic("geth1", report(900, 0, uptime_s=30.0))) == (30, 0, 30.0)
