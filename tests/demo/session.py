@@ -31,7 +31,7 @@ VARYING = (
     (r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", "DATE"),
     (r"^/.*/(?=configs/)", "CHECKOUT/"),
     (r"\btime[= ][\d.]+ ?ms", "time T"),
-    (r"min/avg/max/mdev = [\d./]+ ms", "min/avg/max/mdev = T"),
+    (r"min/avg/max/mdev = [\d./]+ ms(?:, pipe \d+)?", "min/avg/max/mdev = T"),
     (r"^  lines      (?:asleep|polling), .*(?:\n {13}.*)*", "  lines      COUNTERS"),
     (r"^  marks      .*(?:\n {13}.*)*", "  marks      METHOD"),
     (r"peer: \d+ frames received, 0 damaged, 0 of \d+ bits", "peer: N frames received, 0 damaged, 0 of N bits"),

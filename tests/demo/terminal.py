@@ -51,10 +51,6 @@ class Terminal:
         self._tmux("send-keys", "-l", text)
         self._tmux("send-keys", "Enter")
 
-    def press(self, key: str) -> None:
-        """Press one key, by tmux's name for it, such as `C-c`."""
-        self._tmux("send-keys", key)
-
     def lines(self) -> list[str]:
         """All that was shown, from the first line on, as plain text without blanks at the ends of lines."""
         text = self._tmux("capture-pane", "-p", "-J", "-S", "-")
@@ -82,7 +78,11 @@ class Terminal:
 
     def _tmux(self, *words: str) -> str:
         done = subprocess.run(
-            [*self._prefix(), *words], env=self._environment, cwd=self._directory, text=True, capture_output=True
+            [*self._prefix(), *words],
+            env=self._environment,
+            cwd=self._directory,
+            encoding="utf-8",
+            capture_output=True,
         )
         if done.returncode:
             raise TerminalError(f"tmux {words[0]}: {done.stderr.strip()}")
