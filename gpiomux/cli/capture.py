@@ -83,11 +83,10 @@ class Capture:
 
 
 def _run(recording: Recording, captured: Capture, count: int | None, seconds: int | None) -> None:
-    until_s = None if seconds is None else time.monotonic() + seconds
-    while count is None or captured.written < count:
-        if until_s is not None and time.monotonic() >= until_s:
+    for turn in recording.turns(seconds):
+        captured.add(turn, count)
+        if count is not None and captured.written >= count:
             return
-        captured.add(recording.turn(), count)
 
 
 def _description(recording: Recording) -> str:

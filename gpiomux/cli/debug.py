@@ -46,8 +46,7 @@ def _follow(asked: Client, link: str, kinds: tuple[str, ...]) -> None:
     recording = Recording(asked, link, kinds)
     transport = recording.transport
     trace = Trace(mode=transport["mode"], datagram=transport.get("delivery") == "datagram")
-    while True:
-        turn = recording.turn()
+    for turn in recording.turns():
         if turn.lost is None:
             output.note("gpiomux: note: the recording had ended, and begins anew")
         elif turn.lost:

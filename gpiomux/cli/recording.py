@@ -11,7 +11,7 @@ from gpiomux.frozen import Frozen
 
 TYPE_CHECKING = False  # as of `typing`, whose import a short command can do without
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from typing import Any, BinaryIO
 
     from gpiomux.control.client import Client
@@ -54,12 +54,18 @@ class Recording:
         self.transport: dict[str, Any] = first["transport"]
         self.mtu: int = first["mtu"]
 
-    def turn(self) -> Turn:
-        """Wait for a moment, unless there is more already, and take what has come.
+    def turns(self, seconds: int | None = None) -> Iterator[Turn]:
+        """Take what comes, turn by turn, for so long; None: without end.
 
         Raises:
             GpiomuxError: the link does not run any more, or the daemon does not answer.
         """
+        until_s = None if seconds is None else time.monotonic() + seconds
+        while until_s is None or time.monotonic() < until_s:
+            yield self._turn()
+
+    def _turn(self) -> Turn:
+        """Wait for a moment, unless there is more already, and take what has come."""
         if not self._more:
             time.sleep(PAUSE_S)
         answer = self._ask(self._after)

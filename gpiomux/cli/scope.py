@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import sys
-import time
 from typing import TYPE_CHECKING
 
 from gpiomux.cli import ask
@@ -79,9 +78,7 @@ class _Taken:
 
     def take(self, recording: Recording, seconds: int | None, words: int | None) -> None:
         """Take turns until it is enough. A word takes two changes at least, so they are counted only then."""
-        until_s = None if seconds is None else time.monotonic() + seconds
-        while until_s is None or time.monotonic() < until_s:
-            turn = recording.turn()
+        for turn in recording.turns(seconds):
             for time_ns, _, note_ns, samples in turn.records:
                 if turn.lost != 0 and not (self._gaps_ns and self._gaps_ns[-1] == turn.records[0][0]):
                     self._gaps_ns.append(time_ns)
