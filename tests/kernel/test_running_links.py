@@ -1,7 +1,7 @@
 """What may be done to a running link, done to links over real lines: each verb, and what it has changed there.
 
-The same verbs have tests of their own on simulated lines (tests/e2e). On real lines, ways of waiting, captures and traces
-are tested in test_gpio_links.py, the doctor in test_doctor.py.
+The same verbs have tests of their own on simulated lines (tests/e2e). On real lines, ways of waiting, captures and
+traces are tested in test_gpio_links.py, the doctor in test_doctor.py.
 """
 
 from __future__ import annotations
