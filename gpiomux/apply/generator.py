@@ -77,7 +77,7 @@ def generate(order: Order, link: Link, netns: str | None, owner: str) -> Sent:
     """
     _check(order, link.transport.mode)
     info, addresses = _look(link.name, order.interface, netns, owner)
-    ethertype, packet, destination = _MAKERS[order.kind](order, info, addresses)
+    ethertype, packet, destination = MAKERS[order.kind](order, info, addresses)
     ethernet = link.transport.mode is Mode.ETH
     way = Way(
         interface=info.name,
@@ -91,8 +91,8 @@ def generate(order: Order, link: Link, netns: str | None, owner: str) -> Sent:
 
 
 def _check(order: Order, mode: Mode) -> None:
-    if order.kind not in _MAKERS:
-        raise UsageError(f"nothing of the kind {order.kind!r} can be generated", hint=f"kinds are {', '.join(_MAKERS)}")
+    if order.kind not in MAKERS:
+        raise UsageError(f"nothing of the kind {order.kind!r} can be generated", hint=f"kinds are {', '.join(MAKERS)}")
     if reason := _REFUSALS.get((order.kind, mode)):
         raise UnsupportedError(f"{order.interface}: {reason}", hint=_hint(mode))
     for name, number, lowest, highest in (
@@ -110,7 +110,7 @@ def _check(order: Order, mode: Mode) -> None:
 
 
 def _hint(mode: Mode) -> str:
-    kinds = [kind for kind in _MAKERS if (kind, mode) not in _REFUSALS]
+    kinds = [kind for kind in MAKERS if (kind, mode) not in _REFUSALS]
     return f"in this mode there is {' and '.join(kinds)}"
 
 
@@ -179,7 +179,8 @@ def _raw(order: Order, info: LinkInfo, _addresses: list[AddressInfo]) -> _Packet
     return generated.EXPERIMENTAL, lambda number: generated.carried(number, size), BROADCAST
 
 
-_MAKERS = {"arp": _arp, "udp": _udp, "raw": _raw}
+MAKERS = {"arp": _arp, "udp": _udp, "raw": _raw}
+"""Kind -> what makes its packets."""
 
 
 def _ethernet_address(to: IPv4Address | IPv6Address) -> bytes:

@@ -5,19 +5,21 @@ from __future__ import annotations
 import subprocess
 import sys
 from inspect import signature
-from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gpiomux.cli import app, parser
-from gpiomux.cli.verbs import HISTORY, LONGEST_CONFIRM_S, VERBS
+from gpiomux.apply import generator
+from gpiomux.cli import app, completion, edit, parser, recording
+from gpiomux.cli.verb import Argument, Option, Verb
+from gpiomux.cli.verbs import VERBS
+from gpiomux.config import names, netdevs, tuning, xdp
+from gpiomux.config.model import PollMode
 from gpiomux.daemon import state_file, successor
+from gpiomux.datapath import recorder
+from gpiomux.wire import frame
 from tests.cli.commands import ROOT
-
-if TYPE_CHECKING:
-    from gpiomux.cli.verb import Argument, Option, Verb
 
 PLAIN = st.text(st.characters(codec="utf-8"), min_size=1, max_size=6).filter(lambda word: not word.startswith("-"))
 ODD = st.sampled_from(
@@ -115,5 +117,42 @@ def test_a_well_formed_command_line_needs_no_typer() -> None:
     assert done.stdout.splitlines()[1] == "False"
 
 
-def test_the_bounds_are_those_of_the_daemon() -> None:
-    assert (HISTORY, LONGEST_CONFIRM_S) == (state_file.HISTORY, successor.LONGEST_CONFIRM_S)
+def declared(name: str) -> dict[str, Argument | Option]:
+    """What a verb takes, by parameter."""
+    verb = VERBS[name]
+    arguments = {argument.parameter: argument for argument in verb.arguments}
+    return {**arguments, **{option.parameter: option for option in verb.options}}
+
+
+@pytest.mark.parametrize(
+    ("verb", "parameter", "bounds"),
+    [
+        ("rollback", "n", (1, state_file.HISTORY)),
+        ("apply", "confirm", (1, successor.LONGEST_CONFIRM_S)),
+        ("set-pmtu", "bytes", (netdevs.LOWEST_MTU, tuning.HIGHEST_PMTU)),
+        ("set-poll", "idle", (1, tuning.HIGHEST_IDLE_US)),
+        ("set-poll", "budget", (1, tuning.HIGHEST_BUDGET)),
+        ("probe", "size", (frame.MIN_PATTERN_BYTES, frame.MAX_PATTERN_BYTES)),
+        ("generate", "rate", (1, generator.MAX_RATE_PPS)),
+        ("generate", "count", (1, generator.MAX_COUNT)),
+        ("generate", "size", (1, generator.MAX_SIZE_BYTES)),
+    ],
+)
+def test_bounds_are_those_of_whoever_does_it(verb: str, parameter: str, bounds: tuple[int, int]) -> None:
+    assert declared(verb)[parameter].bounds == bounds
+
+
+def test_words_are_those_of_whoever_does_it() -> None:
+    """The command imports little of what it asks for, so a few things stand twice."""
+
+    def offers(verb: str, parameter: str) -> set[str]:
+        argument = declared(verb)[parameter]
+        assert isinstance(argument, Argument)
+        return set(argument.offers)
+
+    assert offers("set-poll", "mode") == {mode.value for mode in PollMode}
+    assert offers("xdp attach", "object") == set(edit.BUILT_IN_PROGRAMS) == set(xdp.BUILT_IN)
+    assert offers("generate", "kind") == set(generator.MAKERS)
+    assert offers("completion", "shell") == set(completion.SHELLS)
+    assert edit.MARK_MAX == names.HIGHEST_MARK
+    assert recording.FROM_NOW == recorder.FROM_NOW
