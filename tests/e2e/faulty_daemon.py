@@ -27,7 +27,7 @@ from gpiomux.daemon import main, manager
 from gpiomux.errors import MachineError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from gpiomux.apply.datapaths import Datapaths
     from gpiomux.plan.observed import Observed
@@ -42,8 +42,10 @@ _order = Path(sys.argv[1]) if len(sys.argv) > 1 else Path()
 class FaultyMachine(KernelMachine):
     """The real machine, up to one operation."""
 
-    def __init__(self, rundir: RunDir, datapaths: Datapaths, observed: Observed) -> None:
-        super().__init__(rundir, datapaths, observed)
+    def __init__(
+        self, rundir: RunDir, datapaths: Datapaths, observed: Observed, wanted: Iterable[Resource] = ()
+    ) -> None:
+        super().__init__(rundir, datapaths, observed, wanted)
         self._verbs = 0
         self._fault = {"at": -1, "when": "", "do": ""}
         if _order.is_file():
