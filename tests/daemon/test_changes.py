@@ -283,7 +283,8 @@ def foreign(*interfaces: str) -> dict[str, list[str]]:
     found = {}
     for name in interfaces:
         lines = [line for words in asked for line in printed(f"{words} {name}").splitlines()]
-        found[name] = [line for line in lines if any(mark in line for mark in theirs)]
+        # Whether there is a carrier at this moment is no matter of theirs.
+        found[name] = [line.replace(" linkdown", "") for line in lines if any(mark in line for mark in theirs)]
     return found
 
 
