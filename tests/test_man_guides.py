@@ -14,11 +14,11 @@ import yaml
 from gpiomux.cli.parser import parse
 from gpiomux.cli.verbs import VERBS, canonical
 from gpiomux.config.load import load_file, load_text
-from gpiomux.drawing.joining import wiring_of_two
 from gpiomux.plan.state import Route
 from gpiomux.plan.words import resource_words
 from gpiomux.wire import peering
 from gpiomux.wire.frame import Hello, WireMode
+from gpiomux.wiring.joining import wiring_of_two
 from tests.test_man import PAGES, ROOT, SCHEMA, literal_blocks, page, section
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from gpiomux.config.model import Config
-    from gpiomux.drawing.joining import Wiring
+    from gpiomux.wiring.joining import Wiring
 
 GUIDES = ("gpiomux-migration.7", "gpiomux-tutorial.7")
 README = "README.md"

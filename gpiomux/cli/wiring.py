@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 from gpiomux.cli import ask
 from gpiomux.cli.output import line, tables
-from gpiomux.drawing.joining import wiring_of_one, wiring_of_two
 from gpiomux.errors import UsageError
 from gpiomux.stats.report import Table
+from gpiomux.wiring.joining import wiring_of_one, wiring_of_two
 
 if TYPE_CHECKING:
-    from gpiomux.drawing.ends import End, Place
-    from gpiomux.drawing.joining import Cable, Wiring
+    from gpiomux.wiring.ends import End, Place
+    from gpiomux.wiring.joining import Cable, Wiring
 
 
 def wiring(file: str, peer_file: str | None, output: str | None) -> int:
@@ -49,8 +49,8 @@ def _wiring(file: str, peer_file: str | None) -> Wiring:
 
 
 def _draw(found: Wiring, path: str) -> None:
-    from gpiomux.drawing.layout import draw
-    from gpiomux.drawing.svg import svg_text
+    from gpiomux.wiring.layout import draw
+    from gpiomux.wiring.svg import svg_text
 
     text = svg_text(draw(found))
     try:

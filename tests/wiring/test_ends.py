@@ -1,10 +1,10 @@
-"""gpiomux.drawing.ends: where lines are, and what they are for."""
+"""gpiomux.wiring.ends: where lines are, and what they are for."""
 
 from __future__ import annotations
 
 from gpiomux.config.load import load_file
-from gpiomux.drawing.ends import BY_NAME, HEADER, Place, ends_of, ground_on, peer_of, wired_links
-from tests.drawing.boards import CONFIGS, MIXED, config
+from gpiomux.wiring.ends import BY_NAME, HEADER, Place, ends_of, ground_on, peer_of, wired_links
+from tests.wiring.boards import CONFIGS, MIXED, config
 
 
 def test_simulated_lines_and_channels_need_no_wires() -> None:

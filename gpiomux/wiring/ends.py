@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from gpiomux.config.gathered import gathered
 from gpiomux.config.model import Bundle, GpioMedium
-from gpiomux.drawing import header
+from gpiomux.wiring import header
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

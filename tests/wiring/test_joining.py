@@ -1,4 +1,4 @@
-"""gpiomux.drawing.joining: which end goes to which, and what is said when none fits."""
+"""gpiomux.wiring.joining: which end goes to which, and what is said when none fits."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from gpiomux.drawing.joining import Wiring, wiring_of_one, wiring_of_two
 from gpiomux.errors import UsageError
-from tests.drawing.boards import MIXED, OTHER, config, of_all_kinds, of_one, of_the_pis
+from gpiomux.wiring.joining import Wiring, wiring_of_one, wiring_of_two
+from tests.wiring.boards import MIXED, OTHER, config, of_all_kinds, of_one, of_the_pis
 
 PAGE = Path(__file__).parents[2] / "man" / "gpiomux.yaml.5"
 ROW = re.compile(r"^    (?:(?:out|in)\.(?:data|req|ack))? +(\d+) +(\d+) (?:---.*>|<---.*-) (\d+) +(\d+)", re.MULTILINE)

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gpiomux.config.load import load_file, load_text
-from gpiomux.drawing.joining import wiring_of_one, wiring_of_two
+from gpiomux.wiring.joining import wiring_of_one, wiring_of_two
 
 if TYPE_CHECKING:
     from gpiomux.config.model import Config
-    from gpiomux.drawing.joining import Wiring
+    from gpiomux.wiring.joining import Wiring
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 PI = ("raspberry-pi-a.yaml", "raspberry-pi-b.yaml")

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, assert_never
 from xml.sax.saxutils import escape, quoteattr
 
-from gpiomux.drawing.shapes import Arrow, Box, Curve, Disc, Label, Line
+from gpiomux.wiring.shapes import Arrow, Box, Curve, Disc, Label, Line
 
 if TYPE_CHECKING:
-    from gpiomux.drawing.shapes import Drawing, Shape
+    from gpiomux.wiring.shapes import Drawing, Shape
 
 _FIRST = "#0072B2"
 _SECOND = "#D55E00"

@@ -8,15 +8,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gpiomux.drawing import header
-from gpiomux.drawing.ends import HEADER
-from gpiomux.drawing.shapes import Box, Disc, Label, Line
+from gpiomux.wiring import header
+from gpiomux.wiring.ends import HEADER
+from gpiomux.wiring.shapes import Box, Disc, Label, Line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from gpiomux.drawing.ends import Place
-    from gpiomux.drawing.shapes import Shape
+    from gpiomux.wiring.ends import Place
+    from gpiomux.wiring.shapes import Shape
 
 WIDTH = 216
 """Of a board."""

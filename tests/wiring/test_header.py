@@ -1,4 +1,4 @@
-"""gpiomux.drawing.header: the pins of a Raspberry Pi."""
+"""gpiomux.wiring.header: the pins of a Raspberry Pi."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from gpiomux.drawing import header
+from gpiomux.wiring import header
 
 
 def test_every_line_has_one_pin_and_every_pin_one_meaning() -> None:

@@ -1,4 +1,4 @@
-"""gpiomux.drawing.layout and boards: everything is on the page, beside each other, and where it belongs."""
+"""gpiomux.wiring.layout and boards: everything is on the page, beside each other, and where it belongs."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gpiomux.drawing.layout import draw
-from gpiomux.drawing.shapes import Arrow, Box, Curve, Disc, Drawing, Label, Line, Shape
-from tests.drawing.boards import of_all_kinds, of_one, of_the_pis
+from gpiomux.wiring.layout import draw
+from gpiomux.wiring.shapes import Arrow, Box, Curve, Disc, Drawing, Label, Line, Shape
+from tests.wiring.boards import of_all_kinds, of_one, of_the_pis
 
 if TYPE_CHECKING:
-    from gpiomux.drawing.joining import Wiring
+    from gpiomux.wiring.joining import Wiring
 
 WIRINGS = {
     "pis": of_the_pis(),

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from gpiomux.drawing.ends import End, Place, ends_of, ground_on, peer_of, wired_links
 from gpiomux.errors import UsageError
+from gpiomux.wiring.ends import End, Place, ends_of, ground_on, peer_of, wired_links
 
 if TYPE_CHECKING:
     from gpiomux.config.model import Config, Link

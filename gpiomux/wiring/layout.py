@@ -6,13 +6,13 @@ import textwrap
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gpiomux.drawing.boards import GAP, WIDTH, Used, board_view, height_of, shortened
-from gpiomux.drawing.shapes import Arrow, Box, Curve, Drawing, Label, Line
+from gpiomux.wiring.boards import GAP, WIDTH, Used, board_view, height_of, shortened
+from gpiomux.wiring.shapes import Arrow, Box, Curve, Drawing, Label, Line
 
 if TYPE_CHECKING:
-    from gpiomux.drawing.ends import End, Place
-    from gpiomux.drawing.joining import Cable, Wiring
-    from gpiomux.drawing.shapes import Point, Shape
+    from gpiomux.wiring.ends import End, Place
+    from gpiomux.wiring.joining import Cable, Wiring
+    from gpiomux.wiring.shapes import Point, Shape
 
 _MARGIN = 24
 _TOP = 66

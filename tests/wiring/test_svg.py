@@ -1,4 +1,4 @@
-"""gpiomux.drawing.svg: the text of a drawing, and the one that is kept beside the manual."""
+"""gpiomux.wiring.svg: the text of a drawing, and the one that is kept beside the manual."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from xml.etree import ElementTree
 
 import pytest
 
-from gpiomux.drawing.layout import draw
-from gpiomux.drawing.shapes import Curve, Drawing, Label
-from gpiomux.drawing.svg import svg_text
-from tests.drawing.boards import of_all_kinds, of_one, of_the_pis
+from gpiomux.wiring.layout import draw
+from gpiomux.wiring.shapes import Curve, Drawing, Label
+from gpiomux.wiring.svg import svg_text
+from tests.wiring.boards import of_all_kinds, of_one, of_the_pis
 
 if TYPE_CHECKING:
-    from gpiomux.drawing.joining import Wiring
+    from gpiomux.wiring.joining import Wiring
 
 KEPT = Path(__file__).parents[2] / "man" / "wiring-raspberry-pi.svg"
 """Made by `gpiomux wiring configs/raspberry-pi-a.yaml configs/raspberry-pi-b.yaml -o man/wiring-raspberry-pi.svg`."""
