@@ -24,7 +24,7 @@ EXAMPLES = sorted(str(it.relative_to(ROOT / "configs")) for it in (ROOT / "confi
 def run(*words: str | Path, **environment: str) -> str:
     """Run a program that must succeed, without the surroundings of the tests; its output."""
     kept = {
-        name: value for name, value in os.environ.items() if name.startswith("PIP_") or name in ("PATH", "HOME", "TMPDIR")
+        name: it for name, it in os.environ.items() if name.startswith("PIP_") or name in ("PATH", "HOME", "TMPDIR")
     }
     done = subprocess.run(words, text=True, capture_output=True, env={**kept, **environment}, cwd=ROOT)
     assert done.returncode == 0, f"{words}:\n{done.stdout}\n{done.stderr}"
