@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 from gpiomux.cli import ask, output
+from gpiomux.errors import UsageError
 
 TYPE_CHECKING = False  # as of `typing`, whose import a short command can do without
 if TYPE_CHECKING:
@@ -73,15 +74,18 @@ def show(json: bool) -> int:
     return 0
 
 
-def status(json: bool, diff: bool) -> int:
-    """Print how each link is; with `diff` instead, what differs from the applied configuration.
+def status(link: str | None, json: bool, diff: bool) -> int:
+    """Print how one link is, or each; with `diff` instead, what differs from the applied configuration.
 
     Raises:
+        UsageError: there is no such link, or one is named with `diff`.
         GpiomuxError: neither a daemon nor the machine could be asked, or something cannot be looked at.
     """
     if diff:
+        if link is not None:
+            raise UsageError(f"status --diff looks at all links, not at '{link}' alone", hint="leave the link out")
         return _compare(ask.read("diff"), json)
-    answer = ask.read("status")
+    answer = of_link(ask.read("status"), link)
     if json:
         output.as_json(answer)
     elif not answer["links"]:
@@ -93,6 +97,21 @@ def status(json: bool, diff: bool) -> int:
         output.line(applied.applied_lines(answer) + "\n")
         output.tables(report.status_tables(answer))
     return 0
+
+
+def of_link(answer: dict[str, Any], link: str | None) -> dict[str, Any]:
+    """What an answer tells of one link, or, if none is named, all of it.
+
+    Raises:
+        UsageError: there is no such link.
+    """
+    if link is None:
+        return answer
+    found = [each for each in answer["links"] if each["name"] == link]
+    if not found:
+        names = ", ".join(each["name"] for each in answer["links"])
+        raise UsageError(f"there is no link '{link}'", hint=f"have: {names}" if names else NO_LINKS)
+    return {**answer, "links": found}
 
 
 def history(json: bool) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from gpiomux.cli import ask, output
-from gpiomux.cli.show import NO_LINKS
+from gpiomux.cli.show import NO_LINKS, of_link
 from gpiomux.control import client
 from gpiomux.errors import GpiomuxError, UsageError
 from gpiomux.rundir import RunDir
@@ -36,7 +36,7 @@ def stats(link: str | None, json: bool, watch: bool, interval: int | None, reset
     elif reset:
         _reset(link, json)
     else:
-        _print(_of(ask.read("stats"), link), json)
+        _print(of_link(ask.read("stats"), link), json)
     return 0
 
 
@@ -51,25 +51,10 @@ def _print(answer: dict[str, Any], json: bool) -> None:
         output.tables(stats_tables(answer))
 
 
-def _of(answer: dict[str, Any], link: str | None) -> dict[str, Any]:
-    """What an answer tells of one link, or all of it.
-
-    Raises:
-        UsageError: there is no such link.
-    """
-    if link is None:
-        return answer
-    found = [each for each in answer["links"] if each["name"] == link]
-    if not found:
-        names = ", ".join(each["name"] for each in answer["links"])
-        raise UsageError(f"there is no link '{link}'", hint=f"have: {names}" if names else NO_LINKS)
-    return {**answer, "links": found}
-
-
 def _reset(link: str | None, json: bool) -> None:
     """Reset one link after the other, and print what each had counted, also if a later one fails: nobody else can."""
     with ask.keeper("stats --reset") as keeper:
-        names = [each["name"] for each in _of(keeper.ask("stats"), link)["links"]]
+        names = [each["name"] for each in of_link(keeper.ask("stats"), link)["links"]]
         counted: list[dict[str, Any]] = []
         try:
             for name in names:
@@ -90,7 +75,7 @@ def _watch(link: str | None, json: bool, interval_s: int) -> None:
     before: dict[str, Any] | None = None
     before_s = 0.0
     for told in _answers():
-        now, now_s = _of(told, link), time.monotonic()
+        now, now_s = of_link(told, link), time.monotonic()
         if not now["links"]:
             output.line(NO_LINKS)
             return

@@ -103,6 +103,7 @@ _TABLE = (
         help="Print how each link is.\n\n"
         "With --diff, the exit status is that of plan: 0: nothing differs, 2: something does, 1: an error.",
         performs="show:status",
+        arguments=(_A_LINK,),
         options=(
             _JSON,
             Option(name="--diff", help="Print what apply would repair: what is not as the applied configuration says."),

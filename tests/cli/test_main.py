@@ -70,7 +70,7 @@ def test_a_short_command_imports_nothing_slow(daemon: FakeDaemon, words: str) ->
         (["statsu"], "Did you mean 'stats', 'status', 'restart'?"),
         (["wrong"], "No such command 'wrong'."),
         (["status", "--jsn"], "--json"),
-        (["status", "geth0"], "unexpected extra argument"),
+        (["status", "geth0", "geth1"], "unexpected extra argument"),
         (["add-mark", "child1"], "Missing argument 'MARK'."),
         (["add-mark", "child1", "-5"], "No such option: -5"),
         ([], "Usage: gpiomux"),

@@ -167,6 +167,17 @@ def test_status_diff_is_a_plan(
     assert (status_json, json.loads(out)) == (status, answer)
 
 
+def test_status_of_one_link(run: Run, daemon: FakeDaemon) -> None:
+    daemon.answers["status"] = answers.status(answers.link_status(), answers.link_status(name="geth1"))
+    exit_status, out, _ = run("status", "geth1", "--json")
+    assert (exit_status, [link["name"] for link in json.loads(out)["links"]]) == (0, ["geth1"])
+    assert "geth0: " not in run("status", "geth1").out
+    assert run("status", "geth7") == (2, "", "gpiomux: there is no link 'geth7'\n  hint: have: geth0, geth1\n")
+    exit_status, out, errors = run("status", "--diff", "geth1")
+    assert (exit_status, out) == (1, "")
+    assert "status --diff looks at all links, not at 'geth1' alone" in errors
+
+
 def test_an_error_of_status_diff_is_never_taken_for_a_difference(run: Run, daemon: FakeDaemon) -> None:
     daemon.answers["diff"] = UsageError("geth0: gone")
     daemon.answers["status"] = UsageError("geth0: gone")
