@@ -111,8 +111,7 @@ def open_channels(rundir: RunDir, out: str, into: str) -> list[int]:
     opened: list[int] = []
     try:
         for path, flags in ((out, os.O_RDWR), (into, os.O_RDONLY)):
-            opened.append(os.open(path, flags | os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK))
-            _require_channel(path, opened[-1])
+            opened.append(_open(path, flags))
         records = [_record_of(rundir, fd) for fd in opened]
         for record in records:
             # For reading and writing: a pipe opened so never blocks, and never reports that its other end is closed.
@@ -166,15 +165,24 @@ def _record(rundir: RunDir, path: str, fd: int, *, made: bool) -> Path:
 def _opened(path: str) -> Iterator[int | None]:
     """A channel file, opened for a look; None if there is none."""
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK)
+        fd = _open(path, os.O_RDONLY)
     except FileNotFoundError:
         yield None
         return
     try:
-        _require_channel(path, fd)
         yield fd
     finally:
         os.close(fd)
+
+
+def _open(path: str, flags: int) -> int:
+    """Open a channel file, and nothing else: a device, such as /dev/watchdog, may do something when it is opened."""
+    place = os.open(path, os.O_PATH | os.O_CLOEXEC)
+    try:
+        _require_channel(path, place)
+        return os.open(f"/proc/self/fd/{place}", flags | os.O_CLOEXEC)
+    finally:
+        os.close(place)
 
 
 def _require_channel(path: str, fd: int) -> None:

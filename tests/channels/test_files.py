@@ -163,3 +163,19 @@ def test_a_channel_that_is_not_there_leaves_nothing_open(rundir: RunDir, path: P
     with pytest.raises(MachineError, match="cannot open channel"):
         open_channels(rundir, str(path), str(path.with_name("b")))
     assert set(os.listdir("/proc/self/fd")) == before
+
+
+def test_what_is_no_file_is_not_even_opened(rundir: RunDir, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    os.mkfifo(path)
+    opened, open_really = [], os.open
+
+    def noted(path: str, flags: int) -> int:
+        opened.append(flags)
+        return open_really(path, flags)
+
+    monkeypatch.setattr(os, "open", noted)
+    for use in (lambda: make_channel(rundir, str(path), 1000), lambda: open_channels(rundir, str(path), str(path))):
+        with pytest.raises(MachineError, match="is not a regular file"):
+            use()
+    assert len(opened) == 2
+    assert all(flags & os.O_PATH for flags in opened), "some devices do something when they are opened"
