@@ -96,7 +96,17 @@ def test_every_verb_is_understood_and_means_the_same_on_both_roads(verb: Verb) -
 
 @pytest.mark.parametrize(
     "words",
-    ["", "-h", "--version status", "stats -h", "status --jsn", "status --json=1", "status geth0 geth1", "plan", "plan -- f"],
+    [
+        "",
+        "-h",
+        "--version status",
+        "stats -h",
+        "status --jsn",
+        "status --json=1",
+        "status geth0 geth1",
+        "plan",
+        "plan -- f",
+    ],
 )
 def test_the_rest_is_left_to_typer(words: str) -> None:
     assert parser.parse(words.split()) is None
