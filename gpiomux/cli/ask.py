@@ -15,7 +15,7 @@ from gpiomux.rundir import RunDir, control_socket
 
 TYPE_CHECKING = False  # as of `typing`, whose import a short command can do without
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from typing import Any
 
     from gpiomux.control.client import Client
@@ -100,6 +100,21 @@ def read(verb: str, args: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """
     with running() or client.one_shot(RunDir.from_environment()) as asked:
         return asked.ask(verb, args)
+
+
+def again(daemon: Client, *requests: tuple[str, Mapping[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+    """The answers to some requests, asked anew whenever the next are wanted, as long as the daemon runs.
+
+    A connection of its own for each time: the daemon sends away who asks nothing for long.
+
+    Raises:
+        DaemonError: it has ended; whoever only looks starts no other.
+    """
+    while True:
+        with daemon:
+            told = [daemon.ask(verb, args) for verb, args in requests]
+        yield told
+        daemon = client.connect(RunDir.from_environment())
 
 
 def links_exist() -> bool:

@@ -89,17 +89,10 @@ def _watch(link: str | None, json: bool, interval_s: int) -> None:
 
 
 def _answers() -> Iterator[dict[str, Any]]:
-    """An answer whenever one is wanted: from the daemon as long as it runs, or without one from one process.
-
-    A connection of its own for each: the daemon sends away who asks nothing for long.
-    """
+    """An answer whenever one is wanted: from the daemon as long as it runs, or without one from one process."""
     daemon = ask.running()
     if daemon is None:
         with client.one_shot(RunDir.from_environment()) as asked:
             while True:
                 yield asked.ask("stats")
-    while True:
-        with daemon:
-            answer = daemon.ask("stats")
-        yield answer
-        daemon = client.connect(RunDir.from_environment())
+    yield from (answer for (answer,) in ask.again(daemon, ("stats", {})))

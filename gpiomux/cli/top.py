@@ -29,9 +29,7 @@ def top(interval: int | None, count: int | None) -> int:
     past: deque[dict[str, Any]] = deque(maxlen=at_a_glance.SAMPLES)
     before: tuple[dict[str, Any], float] | None = None
     blocks = at_a_glance.BLOCKS if output.can_write(at_a_glance.BLOCKS) else at_a_glance.ASCII_BLOCKS
-    while True:
-        with ask.keeper("top") as daemon:
-            status, stats = daemon.ask("status"), daemon.ask("stats", {"total": True})
+    for status, stats in ask.again(ask.keeper("top"), ("status", {}), ("stats", {"total": True})):
         now_s = time.monotonic()
         if before is not None:
             past.append(counted.rates(before[0], stats, now_s - before[1]))
@@ -39,5 +37,6 @@ def top(interval: int | None, count: int | None) -> int:
         shown.show(at_a_glance.top_tables(status, past, columns=output.columns(), blocks=blocks))
         left = None if left is None else left - 1
         if left == 0:
-            return 0
+            break
         pause(interval_s)
+    return 0
