@@ -28,6 +28,8 @@ gpiomux validate /usr/share/doc/gpiomux/examples/three-modes.yaml
 gpiomux completion bash | cmp - /usr/share/bash-completion/completions/gpiomux
 gpiomux apply /usr/share/doc/gpiomux/examples/two-links.yaml
 ping -c 3 -w 20 10.10.0.2
+# A library that the user has added, as `gpiomux scope --png` advises, goes too.
+mkdir /usr/lib/gpiomux/lib/added
 # Removal takes the links down, and leaves no program, page, group or compiled file.
 dpkg --purge gpiomux
 ip -brief link

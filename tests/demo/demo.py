@@ -8,6 +8,7 @@ The exit status is 0 only if every step held; whatever happens, everything is ta
 from __future__ import annotations
 
 import contextlib
+import errno
 import io
 import json
 import os
@@ -243,6 +244,11 @@ def prepare(target: str) -> None:
         namespaces.enter_private()
         namespaces.reap_orphans()
     except OSError as err:
+        if err.errno == errno.EINVAL:  # mount_namespaces(7): only of a mount point the propagation can be changed
+            sys.exit(
+                f"gpiomux {target}: the root directory here is no mount point, as in a plain chroot. Bind it to itself"
+                " (mount --bind DIRECTORY DIRECTORY) before chroot, or use a container"
+            )
         sys.exit(
             f"gpiomux {target}: this user may not make namespaces of its own ({err.strerror}). Run it as root"
             f" (sudo make {target}), or allow it: sudo sysctl kernel.unprivileged_userns_clone=1 (Debian) or"
