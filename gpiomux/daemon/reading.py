@@ -263,8 +263,16 @@ def _known(attempt: Attempt | None, told: Report) -> tuple[dict[str, Any], Attem
 
 
 def _stats(link: Link, told: Report) -> dict[str, Any]:
+    """What a datapath has counted; if it does not tell, why not."""
     counted = told if isinstance(told, dict) else {}
-    return {"name": link.name, **{part: counted.get(part, {}) for part in COUNTED}}
+    match told:
+        case MachineError():
+            error = told.message
+        case None:
+            error = f"datapath of {link.name} is not running"
+        case _:
+            error = ""
+    return {"name": link.name, "error": error, **{part: counted.get(part, {}) for part in COUNTED}}
 
 
 def _origin(record: Record) -> dict[str, Any]:

@@ -6,7 +6,7 @@ The dictionaries are answers to `stats` and `reset-stats`; words and their order
 from __future__ import annotations
 
 from gpiomux.stats.counters import COUNTER, COUNTERS
-from gpiomux.stats.report import Table
+from gpiomux.stats.report import Table, Tone
 
 TYPE_CHECKING = False  # as of `typing`, whose import a short command can do without
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def stats_tables(stats: Answer, growth: Answer | None = None) -> tuple[Table, ..
         table
         for link, rate in zip(stats["links"], slow, strict=True)
         for table in (_ways_table(link, rate), _events_table(link, rate), *_interface_tables(link, rate))
-        if table.rows
+        if table.rows or table.note
     )
 
 
@@ -73,6 +73,9 @@ def _ways_table(link: Answer, rate: Answer | None) -> Table:
         (word, *(cell for way in _WAYS for cell in _cells(counted.get(way), with_rate=rate is not None)))
         for word, counted in found.items()
     ]
+    error = link.get("error", "")  # an answer to `reset-stats` has none: it is an error as a whole
+    if error:
+        return Table(title=link["name"], rows=(), note=error, tone=Tone.BAD)
     return Table(title=link["name"], columns=("counter", *columns), rows=tuple(rows))
 
 

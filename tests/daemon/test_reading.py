@@ -15,6 +15,7 @@ from gpiomux.daemon.record import Record
 from gpiomux.errors import MachineError
 from gpiomux.rundir import RunDir
 from gpiomux.stats.counted import stats_tables
+from gpiomux.stats.render import plain_text
 from gpiomux.stats.report import status_tables
 
 if TYPE_CHECKING:
@@ -185,14 +186,30 @@ def test_stats(monkeypatch: pytest.MonkeyPatch) -> None:
     assert answer["links"] == [
         {
             "name": "geth0",
+            "error": "",
             "counters": {"tx_packets": 3},
             "line": LINE,
             "channel": {},
             "interfaces": {"geth0": {"rx_packets": 1, "tx_packets": 3}},
         },
-        {"name": "geth1", "counters": {}, "line": {}, "channel": {}, "interfaces": {}},
+        {
+            "name": "geth1",
+            "error": "datapath of geth1 is not running",
+            "counters": {},
+            "line": {},
+            "channel": {},
+            "interfaces": {},
+        },
     ]
-    assert len(stats_tables(answer)) == 3
+    assert len(stats_tables(answer)) == 4
+
+
+def test_stats_say_which_datapath_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    silent = MachineError("datapath of geth0 does not answer", errno=110)
+    answer = ask("stats", {"geth0": silent, "geth1": REPORT}, total=False, monkeypatch=monkeypatch)
+    rows = plain_text(stats_tables(answer)).splitlines()
+    assert rows[0] == "geth0: datapath of geth0 does not answer"
+    assert "geth1" in rows
 
 
 def test_show_is_what_apply_accepts(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -41,7 +41,7 @@ def test_one_life(world: World) -> None:
     assert world.ask("del-child", child="child1")["operations"]
     assert world.datapaths() == datapaths
     assert [set(link) for link in world.ask("stats")["links"]] == [
-        {"name", "counters", "line", "channel", "interfaces"}
+        {"name", "error", "counters", "line", "channel", "interfaces"}
     ] * 2
     reset = world.ask("reset-stats", link="geth0")
     assert reset["name"] == "geth0"
