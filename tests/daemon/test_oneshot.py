@@ -58,8 +58,9 @@ def test_what_a_daemon_left(tmp_path: Path) -> None:
 @pytest.mark.parametrize("verb", ["apply", "down", "add-child", "del-child", "add-mark", "del-mark"])
 def test_what_would_change_something_is_refused(verb: str, tmp_path: Path) -> None:
     values = {str: "geth0", int: 7, list: [], bool: False}
+    args = {name: values[kind] for name, kind in VERBS[verb].items()} | ({"path": ""} if verb == "apply" else {})
     with asked(RunDir(tmp_path)) as (client, _), pytest.raises(DaemonError, match=f"{verb} needs gpiomuxd"):
-        client.ask(verb, {name: values[kind] for name, kind in VERBS[verb].items()})
+        client.ask(verb, args)
 
 
 def test_faults_of_a_text_are_told(tmp_path: Path) -> None:
