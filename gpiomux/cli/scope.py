@@ -16,7 +16,7 @@ from gpiomux.errors import UnsupportedError, UsageError
 from gpiomux.version import VERSION
 from gpiomux.waveform import drawing
 from gpiomux.waveform.decoded import pulse_spans_of, spans_of, words_of
-from gpiomux.waveform.waveform import IN, OUT, waveform
+from gpiomux.waveform.waveform import IN, OUT, SAMPLE, first_ns, waveform
 from gpiomux.wire.trace import Trace
 
 if TYPE_CHECKING:
@@ -79,19 +79,24 @@ class _Taken:
     def take(self, recording: Recording, seconds: int | None, words: int | None) -> None:
         """Take turns until it is enough. A word takes two changes at least, so they are counted only then."""
         for turn in recording.turns(seconds):
-            for time_ns, _, note_ns, samples in turn.records:
-                if turn.lost != 0 and not (self._gaps_ns and self._gaps_ns[-1] == turn.records[0][0]):
-                    self._gaps_ns.append(time_ns)
+            if turn.records and turn.lost != 0:
+                self._gaps_ns.append(first_ns(turn.records[0][-1]))
+            for _, _, note_ns, samples in turn.records:
                 self._note_ns = note_ns
                 self._chunks.append(samples)
             if words is not None and turn.records and self._moved(words):
                 return
 
+    @property
+    def _samples(self) -> int:
+        return sum(map(len, self._chunks)) // SAMPLE.size
+
     def _moved(self, words: int) -> bool:
+        pulses = isinstance(self._lines.into, PulseLines)
+        if self._samples < (words if pulses else 2 * words):  # to put them together takes longer than to count them
+            return False
         shown = self.waveform()
-        if isinstance(self._lines.into, PulseLines):
-            return len(shown.changes) >= words
-        return len(shown.changes) >= 2 * words and len(words_of(shown)) >= words
+        return (len(shown.changes) if pulses else len(words_of(shown))) >= words
 
     def waveform(self) -> Waveform:
         """All of it."""
@@ -104,15 +109,14 @@ class _Taken:
         words = words_of(shown)
         widths = {way: shown.data(way)[1] for way in (OUT, IN)}
         trace = Trace(mode=self._transport.mode.value, datagram=self._transport.delivery.value == "datagram")
-        return words, spans_of(words, widths, trace)
+        return words, spans_of(words, widths, trace, shown.gaps_ns)
 
     def cost(self, shown: Waveform) -> str:
         """What the link has paid for being looked at."""
-        samples = sum(map(len, self._chunks)) // 16
         if len(shown.changes) < 2:
             return "gpiomux: no level has changed"
         took_ns = shown.changes[-1][0] - shown.changes[0][0]
-        share = samples * self._note_ns / max(took_ns, 1)
+        share = self._samples * self._note_ns / max(took_ns, 1)
         lost = f", with {len(self._gaps_ns)} gaps" if self._gaps_ns else ""
         return (
             f"gpiomux: {len(shown.changes)} changes of levels in {took_ns / 1e6:.1f} ms{lost}; "

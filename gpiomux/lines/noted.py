@@ -54,8 +54,8 @@ class NotedLines:
         self._hand_on = hand_on
         self._samples = bytearray()
         self._to_real_ns = time.time_ns() - time.monotonic_ns()
-        self._note_ns = self._measured()
         self._levels = driver.get()
+        self._note_ns = self._measured()
         self._note(time.time_ns(), self._in_mask | self._out_mask, self._levels)
 
     def get(self, inputs: int | None = None) -> int:
@@ -103,6 +103,9 @@ class NotedLines:
             self._hand_on(self._note_ns, samples)
 
     def _note(self, time_ns: int, told: int, levels: int) -> None:
+        if not self._samples and not self._rising_only:
+            # Samples before these may be lost, so the first of a chunk tells of all lines.
+            told, levels = self._in_mask | self._out_mask, self._levels
         self._samples += SAMPLE.pack(time_ns, told, levels & told)
         if len(self._samples) >= CHUNK_BYTES:
             self.flush()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -13,7 +14,7 @@ from gpiomux.wire.pulses import CTL, DATA, Edge, PulseCounters, PulseReceiver
 from gpiomux.wire.summary import summary
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from gpiomux.waveform.waveform import Waveform
     from gpiomux.wire.tap import Damage
@@ -55,7 +56,10 @@ def words_of(shown: Waveform) -> list[Word]:
     found: list[Word] = []
     begun: dict[str, tuple[int, int]] = {}
     masks = {way: (shown.bit(way, "req"), shown.bit(way, "ack"), *shown.data(way)) for way in (OUT, IN)}
-    for (_, before), (time_ns, levels) in pairwise(shown.changes):
+    for (before_ns, before), (time_ns, levels) in pairwise(shown.changes):
+        if shown.follows_gap(before_ns, time_ns):
+            begun.clear()
+            continue
         for way, (req, ack, lowest, width) in masks.items():
             value = levels >> lowest & (1 << width) - 1
             if (before ^ levels) & req:
@@ -68,17 +72,21 @@ def words_of(shown: Waveform) -> list[Word]:
     return found
 
 
-def spans_of(words: list[Word], widths: dict[str, int], trace: Trace) -> list[Span]:
-    """The frames that words make up, also the damaged ones, but for what had begun before the first word.
+def spans_of(words: list[Word], widths: dict[str, int], trace: Trace, gaps_ns: Sequence[int] = ()) -> list[Span]:
+    """The frames that words make up, also the damaged ones, but for those of which a part was not seen.
 
     Args:
         words: in the order of time.
         widths: data lines of each direction.
         trace: words for the frames of this link.
+        gaps_ns: of the waveform.
     """
-    found = [
-        span for way in (OUT, IN) for span in _spans([it for it in words if it.direction == way], widths[way], trace)
-    ]
+    found: list[Span] = []
+    for way in (OUT, IN):
+        moved = [word for word in words if word.direction == way]
+        cuts = [0, *(bisect_left(moved, gap_ns, key=lambda word: word.begin_ns) for gap_ns in gaps_ns), len(moved)]
+        for begin, end in pairwise(cuts):
+            found += _spans(moved[begin:end], widths[way], trace)
     return sorted(found, key=lambda span: span.begin_ns)
 
 

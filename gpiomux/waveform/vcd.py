@@ -72,15 +72,14 @@ def _word_changes(word: Word, variables: Sequence[_Variable]) -> Iterator[_Chang
         yield word.end_ns, 0, variable, "x"
 
 
-def _line_changes(shown: Waveform, lines: dict[int, _Variable]) -> Iterator[tuple[int, int, _Variable, int]]:
-    before: int | None = None
-    gaps = set(shown.gaps_ns)
+def _line_changes(shown: Waveform, lines: dict[int, _Variable]) -> Iterator[_Change]:
+    before: tuple[int, int] | None = None
     for time_ns, levels in shown.changes:
-        if any(gap_ns <= time_ns for gap_ns in gaps):
-            gaps = {gap_ns for gap_ns in gaps if gap_ns > time_ns}
+        if before is not None and shown.follows_gap(before[0], time_ns):
+            yield from ((before[0] + 1, 2, variable, "x") for variable in lines.values())
             before = None
         for bit, variable in lines.items():
             level = levels >> bit & 1
-            if before is None or before >> bit & 1 != level:
+            if before is None or before[1] >> bit & 1 != level:
                 yield time_ns, 2, variable, level
-        before = levels
+        before = time_ns, levels

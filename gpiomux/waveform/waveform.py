@@ -39,7 +39,11 @@ class Waveform:
     changes: tuple[tuple[int, int], ...]
     """Time in nanoseconds since 1970, and all levels from then on; ascending, no two alike in a row."""
     gaps_ns: tuple[int, ...] = ()
-    """Times before which something is missing."""
+    """Times of the first change after something that is missing, ascending."""
+
+    def follows_gap(self, before_ns: int, time_ns: int) -> bool:
+        """Whether something is missing between two changes."""
+        return any(before_ns < gap_ns <= time_ns for gap_ns in self.gaps_ns)
 
     def bit(self, direction: str, role: str) -> int:
         """Mask of a line in the levels.
@@ -71,15 +75,22 @@ def lines_of(lines: Lines) -> tuple[Line, ...]:
     return tuple(Line(direction=direction, role=role, bit=bit) for bit, (direction, role) in enumerate(named))
 
 
+def first_ns(chunk: bytes) -> int:
+    """When the first sample of a chunk was taken; the chunk is not empty."""
+    time_ns: int = SAMPLE.unpack_from(chunk)[0]
+    return time_ns
+
+
 def waveform(lines: Lines, chunks: Iterable[bytes], gaps_ns: Iterable[int] = ()) -> Waveform:
     """Put samples in the order of time, and together.
 
     Args:
         lines: of the link.
         chunks: samples, as they were recorded.
-        gaps_ns: times before which records were lost.
+        gaps_ns: times of the first samples after those that were lost, ascending.
     """
-    samples = sorted(sample for chunk in chunks for sample in SAMPLE.iter_unpack(chunk[: len(chunk) // 16 * 16]))
+    whole = (chunk[: len(chunk) // SAMPLE.size * SAMPLE.size] for chunk in chunks)
+    samples = sorted(sample for chunk in whole for sample in SAMPLE.iter_unpack(chunk))
     return Waveform(lines=lines_of(lines), changes=tuple(_changes(samples)), gaps_ns=tuple(gaps_ns))
 
 

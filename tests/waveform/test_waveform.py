@@ -17,7 +17,7 @@ from gpiomux.lines.noted import SAMPLE as NOTED_SAMPLE
 from gpiomux.waveform import drawing, picture
 from gpiomux.waveform.decoded import Span, pulse_spans_of, spans_of, words_of
 from gpiomux.waveform.vcd import write_vcd
-from gpiomux.waveform.waveform import IN, OUT, SAMPLE, Waveform, lines_of, waveform
+from gpiomux.waveform.waveform import IN, OUT, SAMPLE, Waveform, first_ns, lines_of, waveform
 from gpiomux.wire.codec import Encoder
 from gpiomux.wire.frame import Ack, encode
 from gpiomux.wire.pulses import CTL, pulses_of
@@ -93,6 +93,26 @@ def test_frames_are_read_off_the_words() -> None:
     ], "what had begun before is left out, what is damaged is not"
     assert "damaged frame (crc)" in spans[1].text or "damaged" in spans[1].text
     assert [span.text for span in spans if span.direction == IN] == ["ack 5, length 3"]
+
+
+def test_nothing_is_made_up_about_what_was_lost() -> None:
+    words = Encoder(8).encode(FRAME)
+    samples = samples_of(words * 3, b"")
+    cut = slice(len(samples) // 3 + 7, len(samples) // 3 + 13)  # within the second frame
+    after_ns = samples[cut.stop][0]
+    chunks = [b"".join(SAMPLE.pack(*it) for it in part) for part in (samples[: cut.start], samples[cut.stop :])]
+    found = waveform(SIM_LINES, chunks, [first_ns(chunks[1])])
+    assert found.gaps_ns == (after_ns,)
+    seen = words_of(found)
+    assert all(not word.begin_ns < after_ns <= word.end_ns for word in seen)
+    spans = spans_of(seen, WIDTHS, TRACE, found.gaps_ns)
+    assert [span.text for span in spans] == ["ack 5, length 3"] * 2, "the frame that was cut is no damaged one"
+    assert any("damaged" in span.text for span in spans_of(seen, WIDTHS, TRACE)), "but would be"
+    file = io.StringIO()
+    write_vcd(file, "geth0", found, seen, spans, program="test")
+    gap_ns = samples[cut.start - 1][0] - samples[0][0] + 1
+    unknown = file.getvalue().partition(f"#{gap_ns}\n")[2].partition("\n#")[0].splitlines()
+    assert sum(line.startswith("x") for line in unknown) >= len(found.lines)
 
 
 def test_frames_of_pulses() -> None:
